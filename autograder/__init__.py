@@ -1,0 +1,1 @@
+"""What an instructor runs: building the notebooks and grading a class."""

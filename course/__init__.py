@@ -1,0 +1,1 @@
+"""What the notebooks import: checks with their hints, data, figures and explorers."""
