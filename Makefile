@@ -1,0 +1,39 @@
+# Needs python3 (3.11 or newer) with venv, and make. Every target makes its own environment in .venv first.
+PYTHON ?= python3
+WORKERS ?= 2
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+# nbgrader calls `alembic` by name
+export PATH := $(abspath $(VENV)/bin):$(PATH)
+
+.PHONY: help env demo test lab build
+
+help:
+	@echo "make demo   build unit 01, make a sample class, grade it, show the result"
+	@echo "make lab    open JupyterLab on your own copy of the lessons, in my-lessons/"
+	@echo "make test   run every test that this machine can run"
+	@echo "make build  make release/ and solutions/ from source/"
+	@echo "make env    only make the environment, in .venv/"
+
+env: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[grading,dev]"
+	touch $@
+
+demo: env
+	convnets demo
+
+lab: env
+	convnets lab
+
+build: env
+	convnets build
+
+test: env
+	ruff check .
+	mypy
+	convnets build --check
+	pytest --nbval solutions -n $(WORKERS) --dist loadfile
+	pytest -n $(WORKERS) --dist worksteal
