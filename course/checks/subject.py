@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import inspect
 import io
 import linecache
 import numbers
+import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -55,6 +55,7 @@ class Outcome:
     failure: Failure | None = None
     changed: tuple[int | str, ...] = ()  # positions and keywords of the arguments that differ after the call
     printed: str = ""
+    steps: int | None = None  # Python lines and calls that ran, where they were asked for
 
 
 class Subject(Protocol):
@@ -62,8 +63,11 @@ class Subject(Protocol):
 
     name: str
 
-    def call(self, args: Sequence[object], kwargs: Mapping[str, object]) -> Outcome:
-        """Call with copies of ``args`` and ``kwargs``; never raises for what the student's code does."""
+    def call(self, args: Sequence[object], kwargs: Mapping[str, object], *, count_steps: bool = False) -> Outcome:
+        """Call with copies of ``args`` and ``kwargs``; never raises for what the student's code does.
+
+        With ``count_steps`` the outcome says how much Python ran: a loop over pixels shows, however fast the machine.
+        """
         ...
 
 
@@ -73,8 +77,9 @@ class LocalSubject:
     def __init__(self, function: Callable, name: str):
         self.function, self.name = function, name
 
-    def call(self, args: Sequence[object], kwargs: Mapping[str, object]) -> Outcome:
+    def call(self, args: Sequence[object], kwargs: Mapping[str, object], *, count_steps: bool = False) -> Outcome:
         """Call the function on copies, silence it, and turn what happens into an Outcome."""
+        steps = StepCounter() if count_steps else None
         args, kwargs = copy.deepcopy(list(args)), copy.deepcopy(dict(kwargs))
         before = copy.deepcopy((args, kwargs))
         printed = io.StringIO()
@@ -83,6 +88,7 @@ class LocalSubject:
                 contextlib.redirect_stdout(printed),
                 contextlib.redirect_stderr(printed),
                 warnings.catch_warnings(),
+                steps or contextlib.nullcontext(),
             ):
                 warnings.simplefilter("ignore")
                 value, failure = plain(self.function(*args, **kwargs)), None
@@ -92,7 +98,38 @@ class LocalSubject:
             value, failure = None, Failure("odd_value", message=str(error))
         except BaseException as error:  # a student's SystemExit must not end the check
             value, failure = None, describe(error, "unwritten" if is_stub(error) else "raised")
-        return Outcome(value, failure, changed_arguments(before, (args, kwargs)), printed.getvalue()[:PRINTED_LIMIT])
+        changed = changed_arguments(before, (args, kwargs))
+        return Outcome(value, failure, changed, printed.getvalue()[:PRINTED_LIMIT], steps.count if steps else None)
+
+
+class StepCounter:
+    """Counts the Python lines and calls that run inside the block, up to a limit; then it stops looking.
+
+    >>> with StepCounter() as steps:
+    ...     total = sum(i for i in range(100))
+    >>> steps.count > 100
+    True
+    """
+
+    LIMIT = 20_000
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __enter__(self) -> StepCounter:
+        self._previous = sys.gettrace()
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(self._previous)
+
+    def _trace(self, frame: object, event: str, arg: object) -> Callable | None:
+        self.count += 1
+        if self.count >= self.LIMIT:
+            sys.settrace(None)
+            return None
+        return self._trace
 
 
 class NotPlain(TypeError):
@@ -176,8 +213,3 @@ def describe(error: BaseException, kind: FailureKind) -> Failure:
 def is_students(filename: str) -> bool:
     """Return whether code under ``filename`` was typed into a notebook rather than installed."""
     return filename.startswith(("<ipython", "<string", "<stdin", "<student")) or "ipykernel_" in filename
-
-
-def parameter_names(function: Callable) -> list[str]:
-    """Return the names of ``function``'s parameters in order."""
-    return list(inspect.signature(function).parameters)

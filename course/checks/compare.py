@@ -1,0 +1,124 @@
+"""Whether an answer is right: nested plain data against the oracle's, with a tolerance that follows the dtype."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How an answer differs from the right one; ``sentence`` says it to the student.
+
+    ``expected``, ``got`` and ``wrong`` (a mask) are arrays of one shape where the difference is one of values.
+    """
+
+    sentence: str
+    expected: np.ndarray | None = None
+    got: np.ndarray | None = None
+    wrong: np.ndarray | None = None
+
+
+def tolerance(*dtypes: np.dtype) -> float:
+    """Return the relative tolerance for numbers that were once held in ``dtypes``.
+
+    >>> tolerance(np.dtype("float64")), tolerance(np.dtype("float64"), np.dtype("float32"))
+    (1e-07, 0.0001)
+    """
+    sizes = [np.finfo(dtype).eps for dtype in dtypes if dtype.kind in "fc"]
+    coarsest = max(sizes, default=0)
+    return 1e-7 if coarsest < 1e-10 else 1e-4 if coarsest < 1e-5 else 1e-2
+
+
+def difference(got: Any, expected: Any, what: str = "") -> Difference | None:
+    """Return how ``got`` differs from ``expected``, or None where it is right.
+
+    An array may come as nested lists; a tuple as a list; a whole number must be whole in type as well as in value.
+    """
+    if isinstance(expected, tuple):
+        return _tuple_difference(got, expected)
+    if got is None:
+        return Difference("It returned None. Does the function end in `return ...`?")
+    if isinstance(expected, bool | int) and not isinstance(expected, np.ndarray):
+        return _whole_number_difference(got, expected, what)
+    if isinstance(expected, str):
+        return None if got == expected else Difference(f"{what}expected {expected!r}, got {got!r}")
+    return _array_difference(got, np.asarray(expected), what)
+
+
+def _tuple_difference(got: Any, expected: tuple) -> Difference | None:
+    if got is None:
+        return Difference("It returned None. Does the function end in `return ...`?")
+    if isinstance(got, np.ndarray) and got.ndim == 1:
+        got = got.tolist()
+    if not isinstance(got, list | tuple):
+        return Difference(f"It returned {_kind(got)}, where {len(expected)} things were expected: `return a, b`.")
+    if len(got) != len(expected):
+        return Difference(f"It returned {len(got)} things, where {len(expected)} were expected.")
+    parts = (difference(g, e, f"part {i + 1} of the answer: ") for i, (g, e) in enumerate(zip(got, expected, strict=True)))
+    return next((part for part in parts if part), None)
+
+
+def _whole_number_difference(got: Any, expected: int, what: str) -> Difference | None:
+    got = got.item() if isinstance(got, np.ndarray) and got.ndim == 0 else got
+    if isinstance(got, int):
+        return None if got == expected else Difference(f"{what}expected {expected}, got {got}")
+    if isinstance(got, float):
+        if got == expected:
+            return Difference(f"{what}expected the whole number {expected}, got the float {got}. Try // in place of /, or int().")
+        return Difference(f"{what}expected {expected}, got {got:.6g}")
+    return Difference(f"{what}expected the whole number {expected}, got {_kind(got)}")
+
+
+def _array_difference(got: Any, expected: np.ndarray, what: str) -> Difference | None:
+    try:
+        array = np.asarray(got)
+        if array.dtype.kind not in "biufc":
+            raise ValueError
+    except ValueError:  # a ragged list, a dict, a string
+        return Difference(f"{what}expected an array of shape {expected.shape}, got {_kind(got)}")
+    if array.shape != expected.shape:
+        if expected.shape == ():
+            return Difference(f"{what}expected one number, got an array of shape {array.shape}")
+        return Difference(f"{what}expected shape {expected.shape}, got {_kind(got) if array.ndim == 0 else array.shape}")
+    wrong = wrong_places(array, expected)
+    if not wrong.any():
+        return None
+    return Difference(what + _first_place(array, expected, wrong), expected, array, wrong)
+
+
+def wrong_places(got: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return the boolean mask of where two arrays of one shape differ by more than rounding."""
+    rtol = tolerance(got.dtype, expected.dtype)
+    finite = np.abs(expected[np.isfinite(expected)]) if expected.dtype.kind in "fc" else np.abs(expected)
+    scale = float(finite.max()) if finite.size else 0.0
+    return ~np.isclose(got, expected, rtol=rtol, atol=rtol * max(scale, 1e-12), equal_nan=True)
+
+
+def _first_place(got: np.ndarray, expected: np.ndarray, wrong: np.ndarray) -> str:
+    if expected.shape == ():
+        return f"expected {_number(expected[()])}, got {_number(got[()])}"
+    index = tuple(int(i) for i in np.argwhere(wrong)[0])
+    place = "[" + ", ".join(map(str, index)) + "]"
+    count = f"{int(wrong.sum())} of {wrong.size} values differ"
+    return f"expected {_number(expected[index])} at {place}, got {_number(got[index])} ({count})"
+
+
+def _number(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
+
+
+def _kind(value: Any) -> str:
+    names = {list: "a list", tuple: "a tuple", dict: "a dictionary", str: "a string", type(None): "None"}
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    return names.get(type(value), f"the single value {value!r}"[:80])
+
+
+def matches(got: Any, answer: Any) -> bool:
+    """Return whether ``got`` is what a misconception's ``answer`` is, whole number or not."""
+    if isinstance(answer, float) and isinstance(got, int):
+        answer = got if got == answer else answer
+    return difference(got, answer) is None

@@ -1,0 +1,116 @@
+"""Puts a verdict into words: plain text for a terminal, HTML with a picture for a notebook."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from course.checks.exercise import Exercise, Misconception
+from course.checks.picture import picture
+from course.checks.verdict import Verdict
+
+if TYPE_CHECKING:
+    from course.checks.judge import Result
+
+GREEN, AMBER, RED = "#2e7d32", "#b26a00", "#c62828"
+MARK = {"passed": ("✓", GREEN), "partial": ("◐", AMBER), "missing": ("○", AMBER), "not_graded": ("?", AMBER)}
+
+
+def compose(
+    exercise: Exercise, verdict: Verdict, results: list[Result], misconception: Misconception | None
+) -> tuple[str, str]:
+    """Return the message as plain text and as HTML.
+
+    A failed check says, in this order: which case, the call, what differs, the misconception's hint, and a picture of
+    where the arrays differ.
+    """
+    mark, colour = MARK.get(verdict.verdict, ("✗", RED))
+    head = f"{mark} {exercise.name}: {points(verdict)}"
+    listing = case_listing(results)
+    first = next((result for result in results if result.problem), None)
+    if first is None:
+        text = f"{head}. All {len(listing)} cases right."
+        return text, panel(colour, f"<b>{escape(head)}</b>. All {len(listing)} cases right.")
+    if verdict.verdict == "missing" and first.problem:
+        text = f"{head}\n  {first.problem.sentence}"
+        return text, panel(colour, f"<b>{escape(head)}</b><br>{code(first.problem.sentence)}")
+    return failed_text(exercise, head, first, listing, misconception), panel(
+        colour, failed_html(exercise, head, first, listing, misconception)
+    )
+
+
+def points(verdict: Verdict) -> str:
+    """Return the score in words.
+
+    >>> points(Verdict("conv2d", "partial", 2.5, 6))
+    '2.5 of 6 points'
+    """
+    return f"{verdict.score:g} of {verdict.max_score:g} points"
+
+
+def case_listing(results: list[Result]) -> list[tuple[str, bool]]:
+    """Return each case's name and whether it is right, the random ones as one."""
+    listing = [(r.case.name, r.problem is None) for r in results if not r.is_random]
+    drawn = [r.problem is None for r in results if r.is_random]
+    if drawn:
+        listing.append((f"{len(drawn)} random inputs", all(drawn)))
+    return listing
+
+
+def failed_text(
+    exercise: Exercise, head: str, first: Result, listing: list[tuple[str, bool]], misconception: Misconception | None
+) -> str:
+    """Return the plain message of a check that failed."""
+    lines = [f"{head} - {case_name(first)}", f"  {exercise.name}({exercise.describe(first.case)})", f"  {first.problem.sentence}"]
+    if misconception:
+        lines.append(f"  Hint ({misconception.name}): {misconception.hint}")
+    if first.outcome.printed:
+        lines += ["  It printed:", *(f"    {line}" for line in first.outcome.printed.splitlines()[:5])]
+    lines.append("  " + "   ".join(f"{'✓' if right else '✗'} {name}" for name, right in listing))
+    return "\n".join(lines)
+
+
+def failed_html(
+    exercise: Exercise, head: str, first: Result, listing: list[tuple[str, bool]], misconception: Misconception | None
+) -> str:
+    """Return the HTML message of a check that failed."""
+    parts = [
+        f"<b>{escape(head)}</b> &mdash; {escape(case_name(first))}",
+        f"<div><code>{escape(exercise.name)}({escape(exercise.describe(first.case))})</code></div>",
+        f"<div>{code(first.problem.sentence)}</div>",
+    ]
+    if misconception:
+        parts.append(f'<div style="margin:.5em 0"><b>Hint:</b> {code(misconception.hint)}</div>')
+    parts.append(picture(first.problem))
+    if first.outcome.printed:
+        shown = "\n".join(first.outcome.printed.splitlines()[:5])
+        parts.append(f"<div>It printed:</div><pre>{escape(shown)}</pre>")
+    parts.append(f'<div style="margin-top:.5em;opacity:.85">{listing_html(listing)}</div>')
+    return "".join(parts)
+
+
+def listing_html(listing: list[tuple[str, bool]]) -> str:
+    """Return the cases as a line of ticks and crosses."""
+    items = (f"<span style=\"white-space:nowrap\">{'✓' if right else '✗'} {escape(name)}</span>" for name, right in listing)
+    return " &ensp; ".join(items)
+
+
+def case_name(result: Result) -> str:
+    """Return the case's name as the message opens with it."""
+    return "a random input" if result.is_random else result.case.name
+
+
+def code(sentence: str) -> str:
+    """Return a sentence as HTML, with what stands between backticks as code.
+
+    >>> code("use `x < 1`")
+    'use <code>x &lt; 1</code>'
+    """
+    parts = escape(sentence).split("`")
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+
+
+def panel(colour: str, inside: str) -> str:
+    """Return ``inside`` in a box with a coloured edge that suits light and dark pages."""
+    style = f"border-left:4px solid {colour};padding:.4em .8em;margin:.2em 0;line-height:1.5;max-width:60em"
+    return f'<div class="convnets-check" style="{style}">{inside}</div>'

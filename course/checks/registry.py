@@ -1,0 +1,27 @@
+"""Where the exercises are found, by name; their modules need torch, so they are loaded when first asked for."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+
+from course.checks.exercise import EXERCISES, Exercise
+
+TOPICS = ("images", "convolution")
+
+
+def load() -> dict[str, Exercise]:
+    """Return all exercises by name."""
+    for topic in TOPICS:
+        importlib.import_module(f"course.checks.{topic}")
+    return EXERCISES
+
+
+def find(name: str) -> Exercise | None:
+    """Return the exercise called ``name``, or None."""
+    return EXERCISES.get(name) or load().get(name)
+
+
+def load_in_background() -> None:
+    """Load while the student reads, so that the first check does not wait for torch (2 s)."""
+    threading.Thread(target=load, name="load-checks", daemon=True).start()
