@@ -1,0 +1,36 @@
+"""An instructor's course folder: the lessons' source, nbgrader's configuration, and what to do next."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from autograder.errors import UsageError
+
+ROOT = Path(__file__).resolve().parent.parent
+NEXT_STEPS = """# Your course
+
+- `source/NN-name/NN-name.py` is a lesson: edit it as text, or in JupyterLab as a notebook.
+- `convnets build` makes `release/` (what students get) and `solutions/` (worked through) from it.
+- Put what students hand in under `submitted/<student>/<unit>/<unit>.ipynb`, as nbgrader does.
+- `convnets grade` grades it in a sandbox and writes `gradebook.db`, `feedback/` and `grades.csv`.
+- `nbgrader_config.py` is nbgrader's configuration: the course's name, the gradebook's address.
+
+Run the commands in this folder. `convnets doctor` says whether this machine can grade.
+"""
+
+
+def init(folder: Path) -> list[Path]:
+    """Fill ``folder``, which must be new or empty, and return what was put there."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; give the name of a new folder.")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty; give the name of a new folder.")
+    if not (ROOT / "source").is_dir():
+        raise UsageError(f"There are no lessons in {ROOT / 'source'}: run this from a checkout of convnets.")
+    folder.mkdir(parents=True, exist_ok=True)
+    leftovers = shutil.ignore_patterns(".*", "__pycache__", "*.ipynb")  # an .ipynb there is jupytext's twin
+    shutil.copytree(ROOT / "source", folder / "source", ignore=leftovers)
+    shutil.copy(ROOT / "nbgrader_config.py", folder)
+    (folder / "README.md").write_text(NEXT_STEPS)
+    return [folder / "source", folder / "nbgrader_config.py", folder / "README.md"]

@@ -1,0 +1,115 @@
+"""The student's own copy of the lessons: made from release/, brought up to date, and never overwritten."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from autograder.errors import UsageError
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORD = ".convnets-lessons.json"  # in the working copy: file -> checksum of the release that it came from
+JUPYTER = (
+    "--LabApp.news_url=None",  # asks for no news: nothing here needs a network
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+)
+
+
+def lab(folder: Path, browser: bool = True, extra: Sequence[str] = ()) -> int:
+    """Bring ``folder`` up to date, say what was done, and run JupyterLab there until it is stopped."""
+    for line in update(folder, ROOT / "release"):
+        print(line, flush=True)
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}", *JUPYTER]
+    command += [] if browser else ["--no-browser"]
+    if os.name == "posix":
+        os.chdir(folder)
+        os.execv(sys.executable, [*command, *extra])  # Ctrl-C and signals are then JupyterLab's own affair
+    return subprocess.call([*command, *extra], cwd=folder)
+
+
+def update(folder: Path, release: Path) -> list[str]:
+    """Copy from ``release`` what ``folder`` has not, and return a line for each thing done.
+
+    A file that the student has not touched follows the release. One that they changed stays as it is: a newer
+    release of it is put beside it, once.
+    """
+    found = [path.relative_to(release) for path in sorted(release.rglob("*")) if path.is_file()]
+    files = [
+        file for file in found if not any(part.startswith(".") for part in file.parts)
+    ]  # .ipynb_checkpoints
+    if not files:
+        raise UsageError(f"There are no lessons in {release}: make them with `make build`.")
+    record = read_record(folder)
+    lines = [line for file in files if (line := update_file(file, folder, release, record))]
+    write(folder / RECORD, json.dumps(record, indent=1, sort_keys=True).encode())
+    return lines or [f"Your lessons in {folder} are up to date."]
+
+
+def update_file(file: Path, folder: Path, release: Path, record: dict[str, str]) -> str:
+    """Bring one file up to date, note the release in ``record``, and return what was done, if anything."""
+    content, mine = (release / file).read_bytes(), folder / file
+    new, known = checksum(content), record.get(file.as_posix())
+    record[file.as_posix()] = new
+    if not mine.exists():
+        write(mine, content)
+        return f"new: {mine}"
+    old = checksum(mine.read_bytes())
+    if old == new or known == new:
+        return ""
+    if old == known:
+        write(mine, content)
+        return f"updated: {mine}"
+    beside = free_name(mine)
+    write(beside, content)
+    return f"kept: {mine} has your changes; the newer release of it is beside it as {beside.name}"
+
+
+def free_name(path: Path) -> Path:
+    """Return a name beside ``path`` that nothing has yet: lesson.newer.ipynb, lesson.newer-2.ipynb ..."""
+    endings = itertools.chain([""], (f"-{n}" for n in itertools.count(2)))
+    names = (path.with_name(f"{path.stem}.newer{ending}{path.suffix}") for ending in endings)
+    return next(name for name in names if not name.exists())
+
+
+def read_record(folder: Path) -> dict[str, str]:
+    """Return the record kept in ``folder``; an unreadable one counts as none, so that all files are kept."""
+    try:
+        record = json.loads((folder / RECORD).read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def checksum(content: bytes) -> str:
+    """Return the SHA-256 of ``content``."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.part")
+    half.write_bytes(content)
+    os.replace(half, path)
+
+
+def lessons(folder: Path, target: str | None) -> list[Path]:
+    """Return the notebooks that ``target`` means: a path, a unit (``01``, ``01-convolution``), or all."""
+    if target and target.endswith(".ipynb"):
+        return [Path(target)]
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {folder}: `convnets lab` makes it, or give --dir.")
+    units = sorted(path for path in folder.iterdir() if (path / f"{path.name}.ipynb").is_file())
+    chosen = [
+        unit for unit in units if not target or unit.name == target or unit.name.split("-")[0] == target
+    ]
+    if not chosen:
+        names = ", ".join(unit.name for unit in units) or "none"
+        raise UsageError(f"{folder} has no unit {target or 'at all'}; there are: {names}.")
+    return [unit / f"{unit.name}.ipynb" for unit in chosen]
