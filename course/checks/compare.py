@@ -13,12 +13,14 @@ class Difference:
     """How an answer differs from the right one; ``sentence`` says it to the student.
 
     ``expected``, ``got`` and ``wrong`` (a mask) are arrays of one shape where the difference is one of values.
+    ``misconception`` names the wrong idea where the difference itself tells it, as when an input was changed.
     """
 
     sentence: str
     expected: np.ndarray | None = None
     got: np.ndarray | None = None
     wrong: np.ndarray | None = None
+    misconception: str = ""
 
 
 def tolerance(*dtypes: np.dtype) -> float:
@@ -54,10 +56,15 @@ def _tuple_difference(got: Any, expected: tuple) -> Difference | None:
     if isinstance(got, np.ndarray) and got.ndim == 1:
         got = got.tolist()
     if not isinstance(got, list | tuple):
-        return Difference(f"It returned {_kind(got)}, where {len(expected)} things were expected: `return a, b`.")
+        return Difference(
+            f"It returned {_kind(got)}, where {len(expected)} things were expected: `return a, b`."
+        )
     if len(got) != len(expected):
         return Difference(f"It returned {len(got)} things, where {len(expected)} were expected.")
-    parts = (difference(g, e, f"part {i + 1} of the answer: ") for i, (g, e) in enumerate(zip(got, expected, strict=True)))
+    parts = (
+        difference(g, e, f"part {i + 1} of the answer: ")
+        for i, (g, e) in enumerate(zip(got, expected, strict=True))
+    )
     return next((part for part in parts if part), None)
 
 
@@ -67,7 +74,9 @@ def _whole_number_difference(got: Any, expected: int, what: str) -> Difference |
         return None if got == expected else Difference(f"{what}expected {expected}, got {got}")
     if isinstance(got, float):
         if got == expected:
-            return Difference(f"{what}expected the whole number {expected}, got the float {got}. Try // in place of /, or int().")
+            return Difference(
+                f"{what}expected the whole number {expected}, got the float {got}. Try // in place of /, or int()."
+            )
         return Difference(f"{what}expected {expected}, got {got:.6g}")
     return Difference(f"{what}expected the whole number {expected}, got {_kind(got)}")
 
@@ -82,7 +91,9 @@ def _array_difference(got: Any, expected: np.ndarray, what: str) -> Difference |
     if array.shape != expected.shape:
         if expected.shape == ():
             return Difference(f"{what}expected one number, got an array of shape {array.shape}")
-        return Difference(f"{what}expected shape {expected.shape}, got {_kind(got) if array.ndim == 0 else array.shape}")
+        return Difference(
+            f"{what}expected shape {expected.shape}, got {_kind(got) if array.ndim == 0 else array.shape}"
+        )
     wrong = wrong_places(array, expected)
     if not wrong.any():
         return None

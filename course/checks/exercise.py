@@ -24,7 +24,13 @@ class Case:
     """
 
     def __init__(
-        self, name: str, *args: Any, weight: float = 1, answer: Any = None, max_steps: int | None = None, **kwargs: Any
+        self,
+        name: str,
+        *args: Any,
+        weight: float = 1,
+        answer: Any = None,
+        max_steps: int | None = None,
+        **kwargs: Any,
     ):
         self.name, self.args, self.kwargs = name, args, kwargs
         self.weight, self.answer, self.max_steps = weight, answer, max_steps
@@ -94,7 +100,9 @@ class Exercise:
         if any(isinstance(arg, np.ndarray) for case in self.cases for arg in case.args):
             self.misconceptions.append(changes_its_input(self))
 
-    def misconception(self, name: str, hint: str, when: Callable[..., bool] | None = None) -> Callable[[Callable], Callable]:
+    def misconception(
+        self, name: str, hint: str, when: Callable[..., bool] | None = None
+    ) -> Callable[[Callable], Callable]:
         """Add the decorated function to the bank as the answer of a wrong idea."""
 
         def add(wrong: Callable) -> Callable:
@@ -109,6 +117,7 @@ class Exercise:
 
 
 CHANGES_ITS_INPUT = "changes-its-input"
+LOOPS_OVER_PIXELS = "loops-over-the-pixels"
 
 
 def changes_its_input(exercise: Exercise) -> Misconception:
@@ -136,7 +145,11 @@ def describe_call(args: Iterable, kwargs: dict, parameters: tuple[str, ...]) -> 
     'x (2, 3), size=5, stride=2'
     """
     args = list(args)
-    names = [*parameters, *(f"argument {i + 1}" for i in range(len(parameters), len(args)))] if parameters else None
+    names = (
+        [*parameters, *(f"argument {i + 1}" for i in range(len(parameters), len(args)))]
+        if parameters
+        else None
+    )
     shown = list(zip(names or _default_names(args), args, strict=False)) + list(kwargs.items())
     return ", ".join(f"{n} {v.shape}" if isinstance(v, np.ndarray) else f"{n}={_short(v)}" for n, v in shown)
 

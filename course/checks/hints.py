@@ -21,7 +21,9 @@ class Hint:
         self.name, self.level, self.text = name, level, text
 
     def __repr__(self) -> str:
-        return f"{self._head()}\n{self.text}" + ("" if self.level == len(LEVELS) else "\nRun it again for more.")
+        return f"{self._head()}\n{self.text}" + (
+            "" if self.level == len(LEVELS) else "\nRun it again for more."
+        )
 
     def _head(self) -> str:
         return f"{self.name}, hint {self.level} of {len(LEVELS)}: {LEVELS[self.level - 1]}"
@@ -29,7 +31,9 @@ class Hint:
     def _repr_html_(self) -> str:
         lines, _, block = self.text.partition("\n")
         body = f"<div>{code(lines)}</div>" + (f"<pre>{code(block)}</pre>" if block else "")
-        more = "" if self.level == len(LEVELS) else '<div style="opacity:.8">Run the cell again for more.</div>'
+        more = (
+            "" if self.level == len(LEVELS) else '<div style="opacity:.8">Run the cell again for more.</div>'
+        )
         return panel("#1565c0", f"<b>{self._head()}</b>{body}{more}")
 
 

@@ -15,7 +15,15 @@ import numpy as np
 
 from course.checks import registry
 from course.checks.compare import Difference, difference, matches
-from course.checks.exercise import CHANGES_ITS_INPUT, EXERCISES, Case, Exercise, Misconception, Refusal
+from course.checks.exercise import (
+    CHANGES_ITS_INPUT,
+    EXERCISES,
+    LOOPS_OVER_PIXELS,
+    Case,
+    Exercise,
+    Misconception,
+    Refusal,
+)
 from course.checks.message import compose
 from course.checks.subject import Failure, LocalSubject, Outcome, Subject
 from course.checks.verdict import Verdict, Word
@@ -38,7 +46,11 @@ class Result:
 
 
 def check(
-    function: Callable | Subject | None, *, cases: Sequence[Case] | None = None, random: int = 0, seed: int | None = None
+    function: Callable | Subject | None,
+    *,
+    cases: Sequence[Case] | None = None,
+    random: int = 0,
+    seed: int | None = None,
 ) -> Verdict:
     """Check the student's function on ``cases`` (the exercise's open ones by default) and ``random`` drawn inputs.
 
@@ -48,7 +60,14 @@ def check(
     subject = as_subject(function, sys._getframe(1).f_globals)
     exercise = registry.find(subject.name)
     if exercise is None:
-        return Verdict(subject.name, "not_graded", 0, 0, text=no_such_exercise(subject.name), html=no_such_exercise(subject.name))
+        return Verdict(
+            subject.name,
+            "not_graded",
+            0,
+            0,
+            text=no_such_exercise(subject.name),
+            html=no_such_exercise(subject.name),
+        )
     seed = seed if seed is not None else _seed.get() if _seed.get() is not None else secrets.randbits(32)
     results = run(exercise, subject, exercise.cases if cases is None else tuple(cases), random, seed)
     return conclude(exercise, results, seed)
@@ -119,10 +138,15 @@ def problem_of(exercise: Exercise, case: Case, outcome: Outcome, expected: Any) 
     else:
         wrong = difference(outcome.value, expected)
     if wrong is None and outcome.changed:
-        names = [exercise.parameters[c] if isinstance(c, int) and c < len(exercise.parameters) else str(c) for c in outcome.changed]
-        wrong = Difference(f"The answer is right, but the call changed its input {', '.join(names)}.")
+        names = [
+            exercise.parameters[c] if isinstance(c, int) and c < len(exercise.parameters) else str(c)
+            for c in outcome.changed
+        ]
+        sentence = f"The answer is right, but the call changed its input {', '.join(names)}."
+        wrong = Difference(sentence, misconception=CHANGES_ITS_INPUT)
     if wrong is None and case.max_steps and (outcome.steps or 0) > case.max_steps:
-        wrong = Difference(f"The answer is right, but it took a Python loop over the pixels: over {case.max_steps} steps of Python.")
+        sentence = f"The answer is right, but it took a Python loop over the pixels: more than {case.max_steps} steps of Python."
+        wrong = Difference(sentence, misconception=LOOPS_OVER_PIXELS)
     return wrong
 
 
@@ -193,6 +217,9 @@ def explain(exercise: Exercise, results: list[Result]) -> Misconception | None:
     failed = [r for r in judged if r.problem]
     if not failed:
         return None
+    told = failed[0].problem and failed[0].problem.misconception
+    if told:
+        return next((m for m in exercise.misconceptions if m.name == told), None)
     others = [r for r in judged if r is not failed[0]][:MISCONCEPTION_CASES]
     candidates = [m for m in exercise.misconceptions if gives(m, failed[0])]
     return max(candidates, key=lambda m: sum(gives(m, r) for r in others), default=None)
@@ -201,8 +228,6 @@ def explain(exercise: Exercise, results: list[Result]) -> Misconception | None:
 def gives(misconception: Misconception, result: Result) -> bool:
     """Return whether a wrong idea leads to what the student's function did."""
     args, kwargs = copy.deepcopy((result.case.args, result.case.kwargs))
-    if misconception.name == CHANGES_ITS_INPUT:
-        return bool(result.outcome.changed) and result.problem is not None and result.problem.expected is None
     refused = result.outcome.failure is not None
     try:
         if misconception.when and not refused:

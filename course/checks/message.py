@@ -58,10 +58,18 @@ def case_listing(results: list[Result]) -> list[tuple[str, bool]]:
 
 
 def failed_text(
-    exercise: Exercise, head: str, first: Result, listing: list[tuple[str, bool]], misconception: Misconception | None
+    exercise: Exercise,
+    head: str,
+    first: Result,
+    listing: list[tuple[str, bool]],
+    misconception: Misconception | None,
 ) -> str:
     """Return the plain message of a check that failed."""
-    lines = [f"{head} - {case_name(first)}", f"  {exercise.name}({exercise.describe(first.case)})", f"  {first.problem.sentence}"]
+    lines = [
+        f"{head} - {case_name(first)}",
+        f"  {exercise.name}({exercise.describe(first.case)})",
+        f"  {first.problem.sentence}",
+    ]
     if misconception:
         lines.append(f"  Hint ({misconception.name}): {misconception.hint}")
     if first.outcome.printed:
@@ -71,7 +79,11 @@ def failed_text(
 
 
 def failed_html(
-    exercise: Exercise, head: str, first: Result, listing: list[tuple[str, bool]], misconception: Misconception | None
+    exercise: Exercise,
+    head: str,
+    first: Result,
+    listing: list[tuple[str, bool]],
+    misconception: Misconception | None,
 ) -> str:
     """Return the HTML message of a check that failed."""
     parts = [
@@ -91,7 +103,10 @@ def failed_html(
 
 def listing_html(listing: list[tuple[str, bool]]) -> str:
     """Return the cases as a line of ticks and crosses."""
-    items = (f"<span style=\"white-space:nowrap\">{'✓' if right else '✗'} {escape(name)}</span>" for name, right in listing)
+    items = (
+        f'<span style="white-space:nowrap">{"✓" if right else "✗"} {escape(name)}</span>'
+        for name, right in listing
+    )
     return " &ensp; ".join(items)
 
 

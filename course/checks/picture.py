@@ -40,7 +40,11 @@ def table(title: str, values: np.ndarray, wrong: np.ndarray) -> str:
     cell = "padding:.15em .5em;text-align:right;font-variant-numeric:tabular-nums;border:1px solid rgba(128,128,128,.35)"
     bad = "padding:.15em .5em;text-align:right;font-weight:bold;border:2px solid #c62828"
     rows = "".join(
-        "<tr>" + "".join(f'<td style="{bad if w else cell}">{number(v)}{" ✗" if w else ""}</td>' for v, w in zip(r, m, strict=True))
+        "<tr>"
+        + "".join(
+            f'<td style="{bad if w else cell}">{number(v)}{" ✗" if w else ""}</td>'
+            for v, w in zip(r, m, strict=True)
+        )
         + "</tr>"
         for r, m in zip(values, wrong, strict=True)
     )

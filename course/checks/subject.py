@@ -22,7 +22,9 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-FailureKind = Literal["raised", "unwritten", "missing", "odd_value", "interrupted", "timeout", "crashed", "machinery"]
+FailureKind = Literal[
+    "raised", "unwritten", "missing", "odd_value", "interrupted", "timeout", "crashed", "machinery"
+]
 PRINTED_LIMIT = 2_000  # characters of what the student printed that an outcome keeps
 
 
@@ -63,7 +65,9 @@ class Subject(Protocol):
 
     name: str
 
-    def call(self, args: Sequence[object], kwargs: Mapping[str, object], *, count_steps: bool = False) -> Outcome:
+    def call(
+        self, args: Sequence[object], kwargs: Mapping[str, object], *, count_steps: bool = False
+    ) -> Outcome:
         """Call with copies of ``args`` and ``kwargs``; never raises for what the student's code does.
 
         With ``count_steps`` the outcome says how much Python ran: a loop over pixels shows, however fast the machine.
@@ -77,7 +81,9 @@ class LocalSubject:
     def __init__(self, function: Callable, name: str):
         self.function, self.name = function, name
 
-    def call(self, args: Sequence[object], kwargs: Mapping[str, object], *, count_steps: bool = False) -> Outcome:
+    def call(
+        self, args: Sequence[object], kwargs: Mapping[str, object], *, count_steps: bool = False
+    ) -> Outcome:
         """Call the function on copies, silence it, and turn what happens into an Outcome."""
         steps = StepCounter() if count_steps else None
         args, kwargs = copy.deepcopy(list(args)), copy.deepcopy(dict(kwargs))
@@ -99,7 +105,9 @@ class LocalSubject:
         except BaseException as error:  # a student's SystemExit must not end the check
             value, failure = None, describe(error, "unwritten" if is_stub(error) else "raised")
         changed = changed_arguments(before, (args, kwargs))
-        return Outcome(value, failure, changed, printed.getvalue()[:PRINTED_LIMIT], steps.count if steps else None)
+        return Outcome(
+            value, failure, changed, printed.getvalue()[:PRINTED_LIMIT], steps.count if steps else None
+        )
 
 
 class StepCounter:
@@ -188,7 +196,11 @@ def changed_arguments(before: tuple, after: tuple) -> tuple[int | str, ...]:
 def same(old: object, new: object) -> bool:
     """Return whether two pieces of data are equal, to the bit for arrays."""
     if isinstance(old, np.ndarray) and isinstance(new, np.ndarray):
-        return old.shape == new.shape and old.dtype == new.dtype and np.array_equal(old, new, equal_nan=old.dtype.kind in "fc")
+        return (
+            old.shape == new.shape
+            and old.dtype == new.dtype
+            and np.array_equal(old, new, equal_nan=old.dtype.kind in "fc")
+        )
     if isinstance(old, list | tuple) and isinstance(new, list | tuple):
         return len(old) == len(new) and all(map(same, old, new))
     if isinstance(old, np.random.Generator):
@@ -206,7 +218,10 @@ def describe(error: BaseException, kind: FailureKind) -> Failure:
     line, source = None, ""
     for frame in traceback.extract_tb(error.__traceback__):
         if is_students(frame.filename):
-            line, source = frame.lineno, (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
+            line, source = (
+                frame.lineno,
+                (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip(),
+            )
     return Failure(kind, type(error).__name__, str(error)[:500], line, source)
 
 

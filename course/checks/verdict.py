@@ -31,7 +31,10 @@ class Verdict:
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         """In a notebook show the HTML; its plain text is the score, where nbgrader looks for partial credit."""
-        return {"text/plain": repr(float(self.score)) if in_a_notebook() else self.text, "text/html": self.html}
+        return {
+            "text/plain": repr(float(self.score)) if in_a_notebook() else self.text,
+            "text/html": self.html,
+        }
 
 
 def in_a_notebook() -> bool:
