@@ -1,7 +1,7 @@
 """Runs the checks of a student's own notebook in a process of its own, and gives each answer as plain text.
 
-The cells go to a child (this module, run as a program) that works them off one by one and answers each with a
-line of JSON. A cell that runs for too long is interrupted; a child that does not react to that either is killed.
+The cells go to a child (this module, run as a program) that works them off one by one and answers each
+with a line of JSON. A cell that runs for too long is interrupted; a child that ignores that is killed.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def check_notebook(path: Path, exercise: str | None = None, seconds: float = 30)
             trouble[cell["writes"]] = reply["error"]
         if cell["checks"]:
             yield answer(cell["checks"], reply, trouble.get(cell["checks"], ""))
-    for name in names:
-        yield Answer(name, f"✗ {name}: not checked, since the notebook's process came to its end before it.")
+    for name in names:  # the child came to its end before them
+        yield Answer(name, f"✗ {name}: not checked, since {reply['error']}")
 
 
 def answer(exercise: str, reply: dict[str, Any], trouble: str) -> Answer:
@@ -103,6 +103,7 @@ def run_cells(cells: list[dict[str, str]], folder: Path, seconds: float) -> Iter
     with subprocess.Popen(command, cwd=folder, env=environment, **pipes) as child:  # type: ignore[call-overload]
         child.stdin.write(json.dumps({"cells": [cell["source"] for cell in cells], "seconds": seconds}))
         child.stdin.close()
+        child.stdout.readline()  # "ready": loading torch for the checks is not on the notebook's time
         for cell in cells:
             watchdog = threading.Timer(seconds + GRACE, child.kill)
             watchdog.start()
@@ -131,11 +132,15 @@ def serve() -> None:
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
+    from course.checks import exercises
+
     job = json.load(sys.stdin)
+    exercises()
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)  # what the notebook prints is not asked for
     os.dup2(silence, 2)
+    replies.write("ready\n")
     shell = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
     for source in job["cells"]:
         replies.write(json.dumps(run_cell(shell, source, job["seconds"])) + "\n")
@@ -152,7 +157,7 @@ def run_cell(shell: Any, source: str, seconds: float) -> dict[str, Any]:
     from course.checks.verdict import Verdict
 
     stopped = threading.Event()
-    timer = threading.Timer(seconds, lambda: (stopped.set(), _thread.interrupt_main()))
+    timer = threading.Timer(seconds, lambda: stopped.set() or _thread.interrupt_main())  # type: ignore
     timer.start()
     try:
         result = shell.run_cell(source)

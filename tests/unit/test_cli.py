@@ -1,0 +1,148 @@
+"""The convnets command: help at once, and one clear line with exit code 2 for a wrong call."""
+
+import errno
+import subprocess
+import sys
+
+import pytest
+
+from autograder import cli
+from autograder.errors import UsageError
+
+COMMANDS = sorted(cli.cli.commands)
+
+
+@pytest.fixture
+def convnets(capsys, monkeypatch, tmp_path):
+    """Run the command in an empty folder; return its exit code, output and error output."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args):
+        with pytest.raises(SystemExit) as left:
+            cli.main([str(arg) for arg in args])
+        return (left.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Make the command `doctor` raise an error."""
+
+    def set_up(error):
+        def examine():
+            raise error
+
+        monkeypatch.setattr("autograder.doctor.examine", examine)
+
+    return set_up
+
+
+def test_the_promised_commands_are_there():
+    assert {"build", "init", "check", "hint", "grade", "demo", "lab", "doctor"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(convnets, command):
+    code, out, _ = convnets(command, "--help")
+    assert code == 0
+    assert f"Usage: convnets {command}" in out
+
+
+def test_help_loads_nothing_slow():
+    program = "import sys, autograder.cli; print(*{'torch', 'nbgrader', 'numpy', 'IPython'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        ([], "Missing command"),
+        (["bild"], "Did you mean 'build'"),
+        (["check", "--exercize"], "No such option"),
+        (["check", "01", "02"], "unexpected extra argument"),
+        (["check"], "no folder my-lessons"),
+        (["check", "nothing.ipynb"], "no notebook nothing.ipynb"),
+        (["hint"], "Missing argument 'EXERCISE'"),
+        (["hint", "conv3d"], "no exercise is called 'conv3d'"),
+        (["hint", "conv2d", "4"], "'4' is not one of"),
+        (["init"], "Missing argument 'DIR'"),
+        (["grade", "--workers", "0"], "'--workers'"),
+        (["grade", "--workers", "many"], "'--workers'"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_exit_code_2(convnets, args, says):
+    code, out, err = convnets(*args)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("convnets: ")
+    assert says in err
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (UsageError("there is no unit 99"), "there is no unit 99"),
+        (UsageError("of two\nlines"), "of two lines"),
+        (PermissionError(errno.EACCES, "Permission denied", "/course/gradebook.db"), "/course/gradebook.db"),
+        (OSError(errno.EROFS, "Read-only file system", "/course/release"), "Read-only file system: /course/release"),
+    ],
+)
+def test_what_is_wrong_outside_the_program_is_one_line(convnets, failing, error, says):
+    failing(error)
+    code, _, err = convnets("doctor")
+    assert (code, err) == (2, err.splitlines()[0] + "\n")
+    assert says in err
+
+
+def test_a_fault_of_the_program_is_not_dressed_up_as_the_callers(failing):
+    failing(FileNotFoundError(errno.ENOENT, "No such file", "our-own-file"))
+    with pytest.raises(FileNotFoundError):
+        cli.main(["doctor"])
+
+
+def test_ctrl_c_ends_without_a_traceback(convnets, failing):
+    failing(KeyboardInterrupt())
+    assert convnets("doctor") == (130, "", "")
+
+
+def test_the_doctor_fails_only_on_what_everybody_needs(convnets, monkeypatch):
+    from autograder.doctor import Finding
+
+    absent, broken = Finding("GPU", False, "none"), Finding("Data", False, "none", needed=True)
+    monkeypatch.setattr("autograder.doctor.examine", lambda: [absent])
+    assert convnets("doctor")[0] == 0
+    monkeypatch.setattr("autograder.doctor.examine", lambda: [absent, broken])
+    code, out, _ = convnets("doctor")
+    assert code == 1
+    assert "BROKEN  Data" in out
+
+
+def test_hints_go_from_a_nudge_to_nearly_the_code(convnets):
+    hints = [convnets("hint", "conv2d", level)[1] for level in (1, 2, 3)]
+    assert len(set(hints)) == 3
+    assert "convnets hint conv2d 2" in hints[0]
+    assert "convnets hint" not in hints[2]
+
+
+def test_an_alembic_is_found_without_an_activated_environment(convnets, monkeypatch):
+    import shutil
+
+    monkeypatch.setenv("PATH", "/nowhere")
+    convnets("--version")
+    assert shutil.which("alembic")
+
+
+def test_init_refuses_a_folder_with_something_in_it(convnets, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("two years of work")
+    code, _, err = convnets("init", "mine")
+    assert code == 2
+    assert "not empty" in err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_init_refuses_a_name_that_is_a_file(convnets, tmp_path):
+    (tmp_path / "mine").write_text("two years of work")
+    assert convnets("init", "mine")[0] == 2
+    assert (tmp_path / "mine").read_text() == "two years of work"
