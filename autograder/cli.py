@@ -89,8 +89,9 @@ def check(target: str | None, exercise: str | None, folder: Path, seconds: float
 
     answers = []
     for path in lessons(folder, target):
-        click.secho(str(path), bold=True)
-        for answer in check_notebook(path, exercise, seconds):
+        for number, answer in enumerate(check_notebook(path, exercise, seconds)):
+            if number == 0:
+                click.secho(str(path), bold=True)
             click.echo(f"\n{answer.text}")
             answers.append(answer)
         click.echo()
