@@ -50,7 +50,9 @@ def test_every_command_explains_itself(convnets, command):
 
 
 def test_help_loads_nothing_slow():
-    program = "import sys, autograder.cli; print(*{'torch', 'nbgrader', 'numpy', 'IPython'} & set(sys.modules))"
+    program = (
+        "import sys, autograder.cli; print(*{'torch', 'nbgrader', 'numpy', 'IPython'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 
@@ -85,7 +87,10 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(convnets, args, says):
         (UsageError("there is no unit 99"), "there is no unit 99"),
         (UsageError("of two\nlines"), "of two lines"),
         (PermissionError(errno.EACCES, "Permission denied", "/course/gradebook.db"), "/course/gradebook.db"),
-        (OSError(errno.EROFS, "Read-only file system", "/course/release"), "Read-only file system: /course/release"),
+        (
+            OSError(errno.EROFS, "Read-only file system", "/course/release"),
+            "Read-only file system: /course/release",
+        ),
     ],
 )
 def test_what_is_wrong_outside_the_program_is_one_line(convnets, failing, error, says):

@@ -1,0 +1,148 @@
+"""The class report says which ideas the class got wrong, from grades.csv alone."""
+
+import csv
+import html
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from autograder.errors import UsageError
+from autograder.report import COLUMNS, figures, read_grades, report
+
+UNIT = "01-convolution"
+BIAS = "forgets-the-bias"
+CLASS = [
+    ("ada", UNIT, "zero_pad", "2", "2", "passed", "", ""),
+    ("ada", UNIT, "conv2d", "6", "6", "passed", "", ""),
+    ("boris", UNIT, "zero_pad", "2", "2", "passed", "", ""),
+    ("boris", UNIT, "conv2d", "1.5", "6", "partial", BIAS, "✗ conv2d"),
+    ("chandra", UNIT, "zero_pad", "0", "2", "timeout", "", "An endless loop in `pad`?"),
+    ("chandra", UNIT, "conv2d", "0", "6", "failed", BIAS, "✗ conv2d"),
+    ("dolores", UNIT, "zero_pad", "0", "2", "not_graded", "", "the sandbox went away"),
+    ("dolores", UNIT, "conv2d", "0", "6", "missing", "", ""),
+    ("ada", "00-start-here", "to_chw", "0", "1", "failed", "reshapes", ""),
+]
+
+
+@pytest.fixture
+def course(tmp_path):
+    def write(rows, columns=COLUMNS):
+        with (tmp_path / "grades.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([columns, *rows])
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture
+def numbers(course):
+    return figures(read_grades(course(CLASS) / "grades.csv", UNIT), {("conv2d", BIAS): "Add b."})
+
+
+def text_of(page):
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.read_text())).split())
+
+
+def test_scores_are_summed_over_the_units_own_exercises(numbers):
+    assert [(row["name"], row["score"], row["most"]) for row in numbers["students"]] == [
+        ("ada", 8, 8),
+        ("boris", 3.5, 8),
+        ("chandra", 0, 8),
+        ("dolores", 0, 8),
+    ]
+    assert numbers["mean"] == pytest.approx((1 + 3.5 / 8) / 4)
+    assert numbers["median"] == pytest.approx(3.5 / 16)
+    assert numbers["full"] == 1
+
+
+def test_the_histogram_counts_every_student_once_and_full_marks_in_the_last_bin(numbers):
+    assert [(b["from"], b["count"]) for b in numbers["histogram"] if b["count"]] == [(0, 2), (40, 1), (90, 1)]
+
+
+def test_the_hardest_exercise_is_the_one_with_the_smallest_share_of_its_points(numbers):
+    assert numbers["hardest"]["name"] == "conv2d"
+    assert numbers["hardest"]["mean"] == pytest.approx((1 + 0.25) / 4)
+
+
+def test_a_wrong_idea_comes_with_its_share_of_the_class_and_its_hint(numbers):
+    (idea,) = numbers["misconceptions"]
+    assert (idea["share"], idea["students"], idea["hint"]) == (0.5, ["boris", "chandra"], "Add b.")
+
+
+def test_the_commonest_wrong_idea_comes_first(course):
+    grades = read_grades(
+        course([*CLASS, ("eve", UNIT, "zero_pad", "0", "2", "failed", "rare", "")]) / "grades.csv", UNIT
+    )
+    assert [idea["name"] for idea in figures(grades, {})["misconceptions"]] == [BIAS, "rare"]
+
+
+def test_the_page_shows_timeouts_and_what_was_not_graded(course):
+    text = text_of(report(course(CLASS), UNIT))
+    assert "chandra , zero_pad : ran out of time An endless loop in pad ?" in text
+    assert "dolores, zero_pad : the sandbox went away" in text
+
+
+def test_the_page_explains_a_wrong_idea_with_the_hint_that_the_student_got(course):
+    from course.checks import exercises
+
+    bank = {m.name: m.hint for m in exercises()["conv2d"].misconceptions}
+    text = text_of(report(course(CLASS), UNIT))
+    assert "forgets the bias" in text
+    assert " ".join(bank[BIAS].replace("`", " ").split()) in text
+
+
+def test_the_page_needs_no_other_file_and_no_network(course):
+    page = report(course(CLASS), UNIT).read_text()
+    assert not re.search(r"""(src|href)=|url\(|@import|<script|<link""", page)
+
+
+def test_what_students_wrote_cannot_become_markup(course):
+    evil = "<script>alert(1)</script>"
+    rows = [
+        (evil, UNIT, "conv2d", "0", "6", verdict, evil, f"`{evil}`") for verdict in ("timeout", "not_graded")
+    ]
+    page = report(course(rows), UNIT).read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_pages_tags_are_closed(course):
+    class Tags(HTMLParser):
+        open = []
+
+        def handle_starttag(self, tag, attrs):
+            if tag not in ("meta", "br"):
+                self.open.append(tag)
+
+        def handle_endtag(self, tag):
+            assert self.open.pop() == tag
+
+    parser = Tags()
+    parser.feed(report(course(CLASS), UNIT).read_text())
+    assert parser.open == []
+
+
+def test_a_class_of_one_without_a_mistake_has_a_report(course):
+    text = text_of(report(course(CLASS[:2]), UNIT))
+    assert "1 student," in text
+    assert "No answer matched a known wrong idea." in text
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "says"),
+    [
+        (CLASS, COLUMNS[:-1], "no column message"),
+        ([("ada", "02-other", "f", "0", "1", "failed", "", "")], COLUMNS, "02-other"),
+        ([], COLUMNS, "there are grades of: none"),
+        ([("ada", UNIT, "conv2d", "many", "6", "failed", "", "")], COLUMNS, "no number"),
+    ],
+)
+def test_a_grades_file_that_cannot_be_used_is_one_clear_line(course, rows, columns, says):
+    with pytest.raises(UsageError, match=says):
+        report(course([row[: len(columns)] for row in rows], columns), UNIT)
+
+
+def test_a_folder_without_grades_says_what_to_run(tmp_path):
+    with pytest.raises(UsageError, match="convnets grade"):
+        report(tmp_path, UNIT)
