@@ -1,0 +1,1 @@
+"""What runs inside the sandbox: the fork server and the student's side of a grading. Imports nothing of ours from outside."""
