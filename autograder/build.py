@@ -7,6 +7,8 @@ from run to run, is executed again only when its cells have changed. Delete it t
 from __future__ import annotations
 
 import hashlib
+import io
+import logging
 import re
 import shutil
 import tempfile
@@ -137,11 +139,10 @@ def generate(course: Path, units: Iterable[str] = (), *, database: bool = True) 
 
 def run_generate_assignment(course: Path, workshop: Path, units: list[str], database: bool) -> None:
     """Let nbgrader convert ``workshop``/source into ``workshop``/release."""
-    import logging
-
     from nbgrader.converters import GenerateAssignment
+    from nbgrader.converters.base import NbGraderException
     from nbgrader.coursedir import CourseDirectory
-    from traitlets.config import Config
+    from nbgrader.preprocessors import SaveCells
 
     config = course_config(course)
     config.ClearSolutions.code_stub = {"python": STUB}
@@ -149,14 +150,31 @@ def run_generate_assignment(course: Path, workshop: Path, units: list[str], data
     config.CourseDirectory.source_directory = str(workshop / "source")
     config.CourseDirectory.release_directory = str(workshop / "release")
     for unit in units:
-        directory = CourseDirectory(
-            config=Config({**config, "CourseDirectory": {**config.CourseDirectory, "assignment_id": unit}})
-        )
-        converter = GenerateAssignment(coursedir=directory, config=config)
-        converter.no_database = not database
-        converter.force = True
-        converter.log.setLevel(logging.ERROR)
-        converter.start()
+        config.CourseDirectory.assignment_id = unit
+        converter = GenerateAssignment(coursedir=CourseDirectory(config=config), config=config, force=True)
+        if not database:
+            converter.no_database = True
+            converter.preprocessors = [step for step in converter.preprocessors if step is not SaveCells]
+        complaints = converter_complaints(converter)
+        try:
+            converter.start()
+        except NbGraderException as error:
+            said = complaints.getvalue().strip().splitlines() or [str(error)]
+            raise UsageError(f"nbgrader cannot make unit {unit}: {said[-1]}") from error
+
+
+def converter_complaints(converter) -> io.StringIO:
+    """Return a buffer that collects what an nbgrader converter logs as an error, in place of the terminal."""
+    buffer = io.StringIO()
+    log = logging.getLogger(f"convnets.{id(converter)}")
+    log.propagate = False
+    handler = logging.StreamHandler(buffer)
+    handler.addFilter(lambda record: not record.getMessage().startswith(("There was an error", "Please see")))
+    handler.setLevel(logging.ERROR)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(handler)
+    converter.log = log
+    return buffer
 
 
 def course_config(course: Path):
@@ -201,6 +219,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         timeout=CELL_TIMEOUT,
         kernel_name="python3",
         record_timing=False,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
         resources={"metadata": {"path": str(folder)}},
     )
     try:

@@ -51,24 +51,20 @@ def check(
     cases: Sequence[Case] | None = None,
     random: int = 0,
     seed: int | None = None,
+    name: str | None = None,
 ) -> Verdict:
     """Check the student's function on ``cases`` (the exercise's open ones by default) and ``random`` drawn inputs.
 
     Returns a Verdict, which shows itself as the message; its score is in points. Never raises for what the student's
-    code does. Which exercise it is follows from the function's name.
+    code does. Which exercise it is follows from the function's name, unless ``name`` gives it.
     """
-    subject = as_subject(function, sys._getframe(1).f_globals)
+    subject = as_subject(function, sys._getframe(1).f_globals, name)
     exercise = registry.find(subject.name)
     if exercise is None:
-        return Verdict(
-            subject.name,
-            "not_graded",
-            0,
-            0,
-            text=no_such_exercise(subject.name),
-            html=no_such_exercise(subject.name),
-        )
-    seed = seed if seed is not None else _seed.get() if _seed.get() is not None else secrets.randbits(32)
+        sentence = no_such_exercise(subject.name)
+        return Verdict(subject.name, "not_graded", 0, 0, text=sentence, html=sentence)
+    fixed = seed if seed is not None else _seed.get()
+    seed = secrets.randbits(32) if fixed is None else fixed
     results = run(exercise, subject, exercise.cases if cases is None else tuple(cases), random, seed)
     return conclude(exercise, results, seed)
 
@@ -83,7 +79,7 @@ def seeding(seed: int) -> Iterator[None]:
         _seed.reset(token)
 
 
-def as_subject(function: Any, names: dict[str, Any]) -> Subject:
+def as_subject(function: Any, names: dict[str, Any], name: str | None = None) -> Subject:
     """Return ``function`` as a subject, named as the exercise that it stands for.
 
     Whoever writes ``conv2d = functools.partial(...)`` or ``conv2d = Convolution()`` has written conv2d: the name it is
@@ -93,8 +89,8 @@ def as_subject(function: Any, names: dict[str, Any]) -> Subject:
         return function
     registry.load()
     bound = [name for name in EXERCISES if name in names and names[name] is function]
-    name = bound[0] if bound else getattr(function, "__name__", str(function))
-    return LocalSubject(function, name)
+    own_name = getattr(function, "__name__", str(function))
+    return LocalSubject(function, name or (bound[0] if bound else own_name))
 
 
 def no_such_exercise(name: str) -> str:
