@@ -60,6 +60,7 @@ def read_source(source: Path) -> NotebookNode:
     seen: set[str] = set()
     for cell in notebook.cells:
         cell["id"] = cell_id(cell, seen)
+        cell.metadata.pop("lines_to_next_cell", None)  # jupytext's note to itself
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     check_cells(notebook, source)
@@ -199,11 +200,13 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
 def solved(source: Path) -> NotebookNode:
     """Return the notebook with its solutions in, before execution.
 
-    Cells that grade are tagged so that nbval compares their outputs; the other outputs hold times and pictures.
+    Hidden tests are left out, since people read these notebooks. Cells that grade are tagged so that nbval compares their
+    outputs; the other outputs hold times and pictures.
     """
     notebook = read_source(source)
     for cell in notebook.cells:
-        cell.source = re.sub(r"^[ \t]*### (BEGIN|END) SOLUTION\n?", "", cell.source, flags=re.M)
+        cell.source = re.sub(r"^[ \t]*### (BEGIN|END) SOLUTION\n?", "", cell.source, flags=re.M).rstrip("\n")
+        cell.source = re.sub(r"\n### BEGIN HIDDEN TESTS.*### END HIDDEN TESTS", "", cell.source, flags=re.S)
         if cell.metadata.get("nbgrader", {}).get("grade"):
             cell.metadata.tags = [*cell.metadata.get("tags", []), "nbval-check-output"]
     return notebook

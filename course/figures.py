@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-PANEL = 3.0  # inches, the height of one picture
+PANEL = 3.0  # inches, the greatest height of one picture
+PAGE = 11.0  # inches, the width of a row of pictures
 INK = "#1565c0"
 
 
@@ -35,14 +36,15 @@ def show_images(*images: Any, titles: str | Sequence[str] = ()) -> None:
 def show_maps(*maps: Any, titles: str | Sequence[str] = ()) -> None:
     """Show feature maps side by side: every plane of (H, W), (C, H, W) or (1, C, H, W) arrays; blue is negative, red positive.
 
-    Maps without a negative value are shown in grey, from the smallest value (black) to the largest (white).
+    Maps without a negative value are shown in grey, from the smallest value (black) to the largest (white). Colours are
+    full at the 99.5th percentile, so that a few extreme values do not leave the rest pale.
     """
     planes = [
         plane for array in maps for plane in np.asarray(array, dtype=float).reshape(-1, *np.shape(array)[-2:])
     ]
     axes = _panels([plane.shape[1] / plane.shape[0] for plane in planes])
     for ax, plane, title in zip(axes, planes, _titles(titles, len(planes)), strict=True):
-        limit = float(np.abs(plane).max()) or 1.0
+        limit = float(np.quantile(np.abs(plane), 0.995)) or float(np.abs(plane).max()) or 1.0
         if plane.min() < -1e-9 * limit:
             drawn = ax.imshow(plane, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
         else:
@@ -56,9 +58,9 @@ def show_numbers(*grids: Any, titles: str | Sequence[str] = ()) -> None:
     """Show small planes, each value written in its cell: the last two axes of each array, which must be its only long ones."""
     planes = [np.asarray(grid).reshape(np.shape(grid)[-2:]) for grid in grids]
     axes = _panels([plane.shape[1] / plane.shape[0] for plane in planes])
+    limit = max(float(np.abs(plane).max()) for plane in planes) or 1.0
     for ax, plane, title in zip(axes, planes, _titles(titles, len(planes)), strict=True):
-        limit = float(np.abs(plane).max()) or 1.0
-        ax.imshow(plane, cmap="RdBu_r", vmin=-1.6 * limit, vmax=1.6 * limit)
+        ax.imshow(plane, cmap="RdBu_r", vmin=-2 * limit, vmax=2 * limit)
         for (row, col), value in np.ndenumerate(plane):
             ax.text(col, row, f"{value:.3g}", ha="center", va="center")
         ax.set_title(title)
@@ -92,19 +94,14 @@ def as_image(image: Any) -> np.ndarray:
     return array
 
 
-def _panels(aspects: Sequence[float], widest: float = 11.0) -> Sequence[Any]:
-    """Return axes without ticks, in rows that are no wider than a page, for pictures of these aspect ratios."""
-    plt = _plt()
-    width = PANEL * max(aspects) + 0.7
-    columns = max(1, min(len(aspects), int(widest // width)))
-    rows = -(-len(aspects) // columns)
-    fig, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(min(width * columns, widest), (PANEL + 0.4) * rows),
-        squeeze=False,
-        layout="compressed",
-    )
+def _panels(aspects: Sequence[float]) -> Sequence[Any]:
+    """Return axes without ticks, side by side in rows as wide as a page, for pictures of these aspect ratios."""
+    most = 4 if max(aspects) <= 1.2 else 3
+    rows = -(-len(aspects) // most)
+    columns = -(-len(aspects) // rows)
+    width = min(PANEL * max(aspects), PAGE / columns)
+    size = (width * columns, (width / max(aspects) + 0.4) * rows)
+    _, axes = _plt().subplots(rows, columns, figsize=size, squeeze=False, layout="compressed")
     for ax in axes.flat:
         ax.set_axis_off()
     return list(axes.flat)[: len(aspects)]

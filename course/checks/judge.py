@@ -29,6 +29,7 @@ from course.checks.subject import Failure, LocalSubject, Outcome, Subject
 from course.checks.verdict import Verdict, Word
 
 RANDOM_WEIGHT = 2.0  # the random inputs count as one case of this weight: all of them right, or none
+EXPLAINED_CASES = 3  # so many failed cases are looked at until a wrong idea fits one
 MISCONCEPTION_CASES = 12  # so many cases are compared with each wrong idea: enough to tell, and quick
 
 _seed: contextvars.ContextVar[int | None] = contextvars.ContextVar("seed", default=None)
@@ -206,19 +207,18 @@ def word(fraction: float, failed: list[Result]) -> Word:
 def explain(exercise: Exercise, results: list[Result]) -> Misconception | None:
     """Return the misconception that explains the answers best, or None.
 
-    It must lead to what the student's function did in the first failed case. Among several, the one that explains more of
-    the other cases wins, and then the one that comes first in the bank.
+    It must lead to what the student's function did in one of the first failed cases. Among several, the one that explains
+    more of the other cases wins, and then the one that comes first in the bank.
     """
     judged = [r for r in results if r.outcome.failure is None or r.outcome.failure.kind == "raised"]
-    failed = [r for r in judged if r.problem]
-    if not failed:
-        return None
-    told = failed[0].problem and failed[0].problem.misconception
-    if told:
-        return next((m for m in exercise.misconceptions if m.name == told), None)
-    others = [r for r in judged if r is not failed[0]][:MISCONCEPTION_CASES]
-    candidates = [m for m in exercise.misconceptions if gives(m, failed[0])]
-    return max(candidates, key=lambda m: sum(gives(m, r) for r in others), default=None)
+    for failed in [r for r in judged if r.problem][:EXPLAINED_CASES]:
+        if failed.problem.misconception:
+            return next((m for m in exercise.misconceptions if m.name == failed.problem.misconception), None)
+        others = [r for r in judged if r is not failed][:MISCONCEPTION_CASES]
+        candidates = [m for m in exercise.misconceptions if gives(m, failed)]
+        if candidates:
+            return max(candidates, key=lambda m: sum(gives(m, r) for r in others))
+    return None
 
 
 def gives(misconception: Misconception, result: Result) -> bool:

@@ -92,7 +92,7 @@ def failed_html(
         f"<div>{code(first.problem.sentence)}</div>",
     ]
     if misconception:
-        parts.append(f'<div style="margin:.5em 0"><b>Hint:</b> {code(misconception.hint)}</div>')
+        parts.append(f'<div style="margin:.5em 0"><b>Hint</b> ({escape(misconception.name)}): {code(misconception.hint)}</div>')
     parts.append(picture(first.problem))
     if first.outcome.printed:
         shown = "\n".join(first.outcome.printed.splitlines()[:5])

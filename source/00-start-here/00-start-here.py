@@ -32,7 +32,7 @@ import numpy as np
 
 from course.checks import check, hint
 from course.data import photograph
-from course.figures import show_images
+from course.figures import show_images, show_maps
 
 # %% [markdown]
 # ## A photograph is a block of numbers
@@ -63,7 +63,8 @@ print(f"{flower.size:,} numbers, {flower.nbytes:,} bytes")
 # All the red numbers together form a *channel*: a picture of its own, in grey, that is bright where there is much red. The flower's
 # photograph has three channels, and you can look at each.
 #
-# **Predict.** The petals are yellow, which on a screen is red and green light. In which channel will they be dark?
+# **Predict.** The petals are orange, which on a screen is much red light and some green. In which channel will they be brightest, in
+# which darkest?
 
 # %% tags=["experiment"]
 show_images(flower[:, :, 0], flower[:, :, 1], flower[:, :, 2], titles=["red", "green", "blue"])
@@ -154,7 +155,7 @@ check(reshaped, name="to_chw")
 # Your own function should give three whole, quiet pictures.
 
 # %% tags=["experiment"]
-show_images(reshaped(flower)[0], to_chw(flower)[0], titles=["reshape: scrambled", "yours: the red channel"])
+show_images(reshaped(flower)[0], to_chw(flower)[0], titles=["reshape: scrambled", "yours"])
 
 # %% [markdown]
 # ## Numbers that a network likes
@@ -188,8 +189,9 @@ show_images(reshaped(flower)[0], to_chw(flower)[0], titles=["reshape: scrambled"
 
 # %% tags=["experiment"]
 ones = np.ones((3, 5, 3))
-print((ones * np.array([1, 2, 3]))[0, 0], "along a row: (3,) met the width")
-print((ones * np.array([1, 2, 3]).reshape(3, 1, 1))[:, 0, 0], "down the channels: (3, 1, 1) met them")
+three = np.array([1, 2, 3])
+print((ones * three)[0, 0], "along a row: (3,) met the width")
+print((ones * three.reshape(3, 1, 1))[:, 0, 0], "down the channels: (3, 1, 1) met them")
 
 # %% nbgrader={"grade": false, "grade_id": "normalize", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def normalize(image, mean, std):
@@ -210,6 +212,8 @@ def normalize(image, mean, std):
 # %% nbgrader={"grade": true, "grade_id": "test_normalize", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 2}
 check(normalize)
 ### BEGIN HIDDEN TESTS
+from course.checks import Case, integers, normal
+
 check(
     normalize,
     cases=[
@@ -236,22 +240,19 @@ hint("normalize")
 # near them?
 
 # %% tags=["experiment"]
-both = np.stack([to_chw(photograph("china")), to_chw(photograph("flower"))])
-mean, std = both.mean(axis=(0, 2, 3)), both.std(axis=(0, 2, 3))
-china, flower_in = (normalize(image, mean, std) for image in both)
-print("china: ", china.mean(axis=(1, 2)).round(2), china.std(axis=(1, 2)).round(2))
-print("flower:", flower_in.mean(axis=(1, 2)).round(2), flower_in.std(axis=(1, 2)).round(2))
+photos = np.stack([to_chw(photograph("china")), to_chw(photograph("flower"))])
+mean, std = photos.mean(axis=(0, 2, 3)), photos.std(axis=(0, 2, 3))
+prepared = [normalize(image, mean, std) for image in photos]
+for name, image in zip(["china", "flower"], prepared):
+    means, stds = image.mean(axis=(1, 2)), image.std(axis=(1, 2))
+    print(f"{name:>6}: mean {means.round(2)}, std {stds.round(2)}")
 
 # %% [markdown]
 # One is brighter than the average of the two, one darker, and the numbers say so: the difference between the photographs has survived.
-# Below, a normalised channel is drawn on a scale where the dark grey of the middle is 0.
+# Below are the red channels as a network gets them: red is above the training set's mean, blue below it, white just on it.
 
 # %% tags=["experiment"]
-def as_grey(plane):
-    return (plane + 3) / 6
-
-
-show_images(as_grey(china[0]), as_grey(flower_in[0]), titles=["china, red, normalised", "flower, red, normalised"])
+show_maps(prepared[0][0], prepared[1][0], titles=["china, red channel", "flower, red channel"])
 
 # %% [markdown]
 # ## Handing in

@@ -42,7 +42,7 @@ show_images(photo)
 print(f"{photo.shape} has {photo.size:,} pixels, so the layer has {photo.size**2:,} weights")
 
 # %% [markdown]
-# A billion weights for one layer, and it would still not know that two neighbouring pixels are neighbours. Two ideas cure that.
+# More than four billion weights for one layer, and it would still not know that two neighbouring pixels are neighbours. Two ideas cure that.
 #
 # **Locality.** What a pixel means is decided by the pixels around it. So each output looks at a small window only, say 3 x 3.
 #
@@ -95,7 +95,7 @@ def output_size(size, kernel_size, stride=1, padding=0):
 # %% nbgrader={"grade": true, "grade_id": "test_output_size", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 2}
 check(output_size)
 ### BEGIN HIDDEN TESTS
-from course.checks import Case, integers, normal
+from course.checks import Case
 
 check(
     output_size,
@@ -162,6 +162,8 @@ def zero_pad(x, padding):
 # %% nbgrader={"grade": true, "grade_id": "test_zero_pad", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 2}
 check(zero_pad)
 ### BEGIN HIDDEN TESTS
+from course.checks import Case, normal
+
 check(
     zero_pad,
     cases=[
@@ -230,6 +232,8 @@ def window_dot(x, w, b, row, col):
 # %% nbgrader={"grade": true, "grade_id": "test_window_dot", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 2}
 check(window_dot)
 ### BEGIN HIDDEN TESTS
+from course.checks import Case, integers, normal
+
 check(
     window_dot,
     cases=[
@@ -298,7 +302,9 @@ def conv2d_loops(x, w, b, stride=1, padding=0):
 # %% nbgrader={"grade": true, "grade_id": "test_conv2d_loops", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 4}
 check(conv2d_loops)
 ### BEGIN HIDDEN TESTS
-conv_cases = [
+from course.checks import Case, integers, normal
+
+cases = [
     Case("one window", np.arange(9.0).reshape(1, 1, 3, 3), np.array([[[[0, 0, 1.0], [3.0, 0, 0], [0, 0, 0]]]]), np.array([-1.5])),
     Case("a high image, a wide kernel", normal(1, 1, 7, 5), normal(1, 1, 2, 4), normal(1)),
     Case("four channels, three filters", normal(1, 4, 5, 4), normal(3, 4, 2, 3), normal(3)),
@@ -310,7 +316,7 @@ conv_cases = [
     Case("stride and padding together", normal(2, 2, 6, 5), normal(3, 2, 3, 2), normal(3), stride=2, padding=2),
     Case("whole-number pixels", integers(1, 2, 5, 4), normal(2, 2, 3, 2), normal(2)),
 ]
-check(conv2d_loops, cases=conv_cases, random=20)
+check(conv2d_loops, cases=cases, random=20)
 ### END HIDDEN TESTS
 
 # %% tags=["experiment"]
@@ -346,6 +352,8 @@ def same_padding(kernel_size):
 # %% nbgrader={"grade": true, "grade_id": "test_same_padding", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 1}
 check(same_padding)
 ### BEGIN HIDDEN TESTS
+from course.checks import Case
+
 check(
     same_padding,
     cases=[Case("a 7-wide kernel", 7), Case("a 1-wide kernel", 1, weight=0.5), Case("a 9-wide kernel", 9), Case("a 13-wide kernel", 13)],
@@ -380,7 +388,8 @@ show_maps(small, valid, same, titles=["image", "valid", "same"])
 
 # %% tags=["experiment"]
 x = np.arange(1.0, 17.0).reshape(4, 4)
-show_numbers(x, x[0:2, 0:2], x[0:2, 1:3], titles=["image", "what weight (0, 0) meets", "what weight (0, 1) meets"])
+titles = ["image", "weight (0, 0) meets", "weight (0, 1) meets"]
+show_numbers(x, x[0:2, 0:2], x[0:2, 1:3], titles=titles)
 
 # %% [markdown]
 # Each block has the shape of the output. So the output is nine blocks, each times one weight, added up: nine NumPy operations for all
@@ -426,8 +435,22 @@ def conv2d(x, w, b, stride=1, padding=0):
 # %% nbgrader={"grade": true, "grade_id": "test_conv2d", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 6}
 check(conv2d)
 ### BEGIN HIDDEN TESTS
-no_loop = Case("no Python loop over pixels", normal(2, 2, 45, 40), normal(3, 2, 3, 3), normal(3), max_steps=1500, weight=3)
-check(conv2d, cases=[*conv_cases, no_loop], random=20)
+from course.checks import Case, integers, normal
+
+cases = [
+    Case("one window", np.arange(2.0, 11.0).reshape(1, 1, 3, 3), np.array([[[[0, 0, 0], [5.0, 0, 0], [0, 1.0, 0]]]]), np.array([2.5])),
+    Case("a wide image, a high kernel", normal(1, 1, 5, 8), normal(1, 1, 4, 2), normal(1)),
+    Case("two channels, four filters", normal(1, 2, 5, 6), normal(4, 2, 3, 2), normal(4)),
+    Case("as many filters as channels", normal(1, 3, 5, 4), normal(3, 3, 2, 3), normal(3)),
+    Case("four images", normal(4, 2, 4, 5), normal(2, 2, 3, 3), normal(2)),
+    Case("padding", normal(1, 1, 4, 5), normal(1, 1, 3, 3), normal(1), padding=2),
+    Case("a stride that divides", normal(1, 1, 13, 16), normal(1, 1, 4, 4), normal(1), stride=3),
+    Case("a stride that does not divide", normal(1, 2, 8, 6), normal(2, 2, 3, 3), normal(2), stride=2),
+    Case("stride and padding together", normal(3, 2, 5, 7), normal(2, 2, 2, 3), normal(2), stride=3, padding=1),
+    Case("whole-number pixels", integers(2, 1, 4, 6), normal(2, 1, 2, 3), normal(2)),
+    Case("no Python loop over pixels", normal(2, 2, 45, 40), normal(3, 2, 3, 3), normal(3), max_steps=1500, weight=3),
+]
+check(conv2d, cases=cases, random=20)
 ### END HIDDEN TESTS
 
 # %% tags=["experiment"]
@@ -440,13 +463,16 @@ hint("conv2d")
 # slower.
 
 # %% tags=["experiment"]
-from torch import from_numpy
-from torch.nn.functional import conv2d as torch_conv2d
+import torch
 
-eight, zeros = np.random.default_rng(0).normal(size=(8, 1, 3, 3)), np.zeros(8)
-milliseconds = {f.__name__: 1000 * seconds(f, small, eight, zeros) for f in (conv2d_loops, conv2d)}
-milliseconds["torch, on this CPU"] = 1000 * seconds(torch_conv2d, *map(from_numpy, (small, eight, zeros)))
-plot_bars(milliseconds, "milliseconds", "one convolution of a 60 x 90 image, 8 filters", log=True)
+arrays = small, np.random.default_rng(0).normal(size=(8, 1, 3, 3)), np.zeros(8)
+tensors = [torch.from_numpy(array) for array in arrays]
+times = {
+    "conv2d_loops": 1000 * seconds(conv2d_loops, *arrays),
+    "conv2d": 1000 * seconds(conv2d, *arrays),
+    "torch, on this CPU": 1000 * seconds(torch.conv2d, *tensors),
+}
+plot_bars(times, "milliseconds", "a 60 x 90 image, 8 filters", log=True)
 
 # %% [markdown]
 # ## Two filters by hand
@@ -481,6 +507,8 @@ def blur_kernel(size):
 # %% nbgrader={"grade": true, "grade_id": "test_blur_kernel", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 1}
 check(blur_kernel)
 ### BEGIN HIDDEN TESTS
+from course.checks import Case
+
 check(
     blur_kernel,
     cases=[Case("7 by 7", 7), Case("even, 2 by 2", 2), Case("6 by 6", 6), Case("1 by 1 changes nothing", 1, weight=0.5)],
@@ -507,6 +535,8 @@ def edge_kernel():
 # %% nbgrader={"grade": true, "grade_id": "test_edge_kernel", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 1}
 check(edge_kernel)
 ### BEGIN HIDDEN TESTS
+from course.checks import Case
+
 check(edge_kernel, cases=[Case("silent on plain areas and level edges, positive on upright ones")])
 ### END HIDDEN TESTS
 
@@ -515,7 +545,7 @@ hint("edge_kernel")
 
 # %% tags=["experiment"]
 blurred = conv2d(photo, blur_kernel(9), none, padding=same_padding(9))
-edges = conv2d(photo, edge_kernel(), none, padding=1)
+edges = conv2d(photo, edge_kernel(), none)
 show_maps(blurred, edges, titles=["blurred", "upright edges"])
 
 # %% [markdown]
@@ -534,6 +564,8 @@ show_maps(blurred, edges, titles=["blurred", "upright edges"])
 #
 # Count weights and biases of a layer, with shared filters (`out_size=None`) or with a full set of filters, biases included, for every
 # place of a map of `out_size = (height, width)`.
+#
+# **Predict:** AlexNet's first layer has 96 filters of 11 x 11 on three channels. How many numbers is that, to the nearest ten thousand?
 
 # %% nbgrader={"grade": false, "grade_id": "count_parameters", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def count_parameters(in_channels, out_channels, kernel_size, out_size=None):
@@ -552,6 +584,8 @@ def count_parameters(in_channels, out_channels, kernel_size, out_size=None):
 # %% nbgrader={"grade": true, "grade_id": "test_count_parameters", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 2}
 check(count_parameters)
 ### BEGIN HIDDEN TESTS
+from course.checks import Case
+
 check(
     count_parameters,
     cases=[
@@ -582,7 +616,8 @@ hint("count_parameters")
 # %% tags=["experiment"]
 shared, unshared = count_parameters(3, 96, 11), count_parameters(3, 96, 11, (55, 55))
 print(f"unshared {unshared:,}, shared {shared:,}: {unshared // shared:,} times fewer")
-print(f"of the {shared:,}, {11 * 11 * 3 * 96:,} are weights and {shared - 11 * 11 * 3 * 96} are biases")
+weights = 11 * 11 * 3 * 96
+print(f"of the {shared:,}, {weights:,} are weights and {shared - weights} are biases")
 
 # %% [markdown]
 # ## Move the image, and the map moves
@@ -590,16 +625,17 @@ print(f"of the {shared:,}, {11 * 11 * 3 * 96:,} are weights and {shared - 11 * 1
 # With the same question asked everywhere, an object gives the same answer wherever it is. So when the image shifts, the map shifts along
 # and does not change otherwise; this is called *equivariance*. It is why a network needs to learn an edge only once.
 #
-# **Predict:** shift the photograph by 30 columns, take the map, and compare it with the shifted map. Where will they differ?
+# **Predict:** move the photograph 30 columns to the right, take the map, and lay it on the old map moved by 30 columns. How large is the
+# largest difference?
 
 # %% tags=["experiment"]
-shifted_photo = np.roll(photo, 30, axis=3)
-map_of_shifted = conv2d(shifted_photo, edge_kernel(), none)
-shifted_map = np.roll(edges[:, :, 1:-1, 1:-1], 30, axis=3)
-show_maps(map_of_shifted, map_of_shifted - shifted_map, titles=["map of the shifted image", "less the shifted map"])
+moved = np.roll(photo, 30, axis=3)
+map_of_moved = conv2d(moved, edge_kernel(), none)
+show_maps(edges, map_of_moved, titles=["map", "map of the moved photograph"])
+print("largest difference:", np.abs(map_of_moved[..., 30:] - edges[..., :-30]).max())
 
 # %% [markdown]
-# They agree everywhere but in the columns around the seam, where `np.roll` has brought the two ends of the photograph together.
+# None at all. (The upright line in the second map is the seam, where `np.roll` joins the two ends of the photograph.)
 #
 # ## What one output sees
 #
@@ -632,11 +668,13 @@ show_maps(*layers[1:], titles=["1 layer", "2 layers", "3 layers", "4 layers"])
 # %% tags=["experiment"]
 from matplotlib.colors import hsv_to_rgb
 
-soft = conv2d(photo, blur_kernel(3), none, padding=1)
-across, down = (conv2d(soft, k, none)[0, 0] for k in (edge_kernel(), edge_kernel().swapaxes(2, 3)))
+soft = conv2d(photo, blur_kernel(3), none)
+across = conv2d(soft, edge_kernel(), none)[0, 0]
+down = conv2d(soft, edge_kernel().swapaxes(2, 3), none)[0, 0]
 strength = np.hypot(across, down)
 angle = np.arctan2(down, across) % np.pi / np.pi
-colour = np.stack([angle, np.full_like(angle, 0.8), np.clip(strength / np.quantile(strength, 0.98), 0, 1)], axis=-1)
+brightness = np.clip(strength / np.quantile(strength, 0.98), 0, 1)
+colour = np.stack([angle, np.full_like(angle, 0.8), brightness], axis=-1)
 show_images(photo, hsv_to_rgb(colour), titles=["photograph", "your edges: colour is direction"])
 
 # %% [markdown]

@@ -1,0 +1,48 @@
+"""Runs a unit's hidden tests on a function, without a kernel; shared by tests/mutants and tests/fairness."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+from autograder.build import find_units, read_source, template
+from autograder.isolated import evaluate, setup_names
+from course.checks import exercises
+from course.checks.subject import LocalSubject
+
+ROOT = Path(__file__).parents[1]
+UNITS = {source.stem: source for source in find_units(ROOT)}
+EXERCISES = exercises()
+
+
+@cache
+def notebook(unit):
+    return template(UNITS[unit])
+
+
+@cache
+def hidden_cell(name):
+    """Return the syntax tree of an exercise's test cell."""
+    cells = notebook(EXERCISES[name].unit).cells
+    cell = next(c for c in cells if c.metadata.get("nbgrader", {}).get("grade_id") == f"test_{name}")
+    return ast.parse(cell.source)
+
+
+def grade(name, function, seed=0):
+    """Return the verdict of an exercise's hidden tests on a function."""
+    names = setup_names(notebook(EXERCISES[name].unit))
+    return evaluate(hidden_cell(name), {**names, name: LocalSubject(function, name)}, seed)
+
+
+@cache
+def solutions(unit):
+    """Return the names that a unit's reference solutions define."""
+    names = dict(setup_names(notebook(unit)))
+    for cell in read_source(UNITS[unit]).cells:
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            exec(compile(cell.source, "<student>", "exec"), names)
+    return names
+
+
+def solution(name):
+    """Return the reference solution of an exercise."""
+    return solutions(EXERCISES[name].unit)[name]
