@@ -12,7 +12,7 @@ from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from traitlets import Enum, Instance, default
 
 from .isolated import calls_check, grade_notebook
-from .rebuild import belongs, has_tag, is_test, plain_cell, rebuild
+from .rebuild import belongs, is_test, plain_cell, rebuild, uses_torch
 from .remote import seed_of
 from .sandbox import Sandbox
 from .template import find_template
@@ -96,17 +96,6 @@ def submission_files(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.is_symlink() and path.suffix != ".ipynb"
     }
-
-
-def uses_torch(nb: NotebookNode) -> bool:
-    """Return whether the instructor's setup cells import torch."""
-    words = ("import torch", "from torch")
-    return any(
-        line.strip().startswith(words)
-        for c in nb.cells
-        if has_tag(c, "setup")
-        for line in c.source.split("\n")
-    )
 
 
 def notebook_seed(nb: NotebookNode, secret: str = "") -> int:

@@ -67,7 +67,7 @@ def run_cell(cell: NotebookNode, state: Grading) -> None:
         verdict = run_test(cell, state)
         state.verdicts.append(verdict)
         cell.outputs = [verdict_output(verdict)]
-        cell.metadata["convnets"] = verdict_data(verdict)
+        cell.metadata["convnets"] = verdict_data(verdict, cell)
         return
     try:
         outputs, failure = state.student.run_cell(cell.source)
@@ -186,7 +186,9 @@ def plain_python(source: str) -> str:
 def as_verdict(value: object, name: str, points: float) -> Verdict:
     """Return the mark that a test cell's last value stands for, as nbgrader reads it."""
     if isinstance(value, Verdict):
-        share = points / value.max_score if value.max_score else 0  # the notebook's points count, not the bank's
+        share = (
+            points / value.max_score if value.max_score else 0
+        )  # the notebook's points count, not the bank's
         return value if share == 1 else replace(value, score=round(value.score * share, 2), max_score=points)
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= points:
         word = "passed" if value == points else "partial" if value else "failed"
@@ -208,11 +210,11 @@ def simple(name: str, word: Any, score: float, points: float, message: str) -> V
     return Verdict(name, word, score, points, text=message, html=f"<p>{escape(message)}</p>")
 
 
-def verdict_data(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict as plain data, without the page that shows it."""
+def verdict_data(verdict: Verdict, cell: NotebookNode) -> dict[str, Any]:
+    """Return the verdict of a test cell as plain data, without the page that shows it."""
     data = asdict(verdict)
     del data["html"]
-    return data
+    return data | {"cell": label(cell)}
 
 
 def verdict_output(verdict: Verdict) -> NotebookNode:

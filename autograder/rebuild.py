@@ -212,3 +212,14 @@ def has_tag(cell: NotebookNode, tag: str) -> bool:
 def released(cell: NotebookNode) -> str:
     """Return a template cell's text as students get it."""
     return HIDDEN_TESTS.sub("", cell.source)
+
+
+def uses_torch(notebook: NotebookNode) -> bool:
+    """Return whether the instructor's setup cells import torch."""
+    words = ("import torch", "from torch")
+    return any(
+        line.strip().startswith(words)
+        for c in notebook.cells
+        if has_tag(c, "setup")
+        for line in c.source.split("\n")
+    )

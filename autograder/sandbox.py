@@ -53,6 +53,7 @@ class Sandbox(LoggingConfigurable):
     file_mb = Integer(64, help="The largest file that a submission may write.").tag(config=True)
     files = Integer(256, help="Files that a process may have open.").tag(config=True)
     output_kb = Integer(1024, help="Output of one cell that is kept; the rest is dropped.").tag(config=True)
+    notebook_mb = Integer(100, help="The largest notebook file that is read.").tag(config=True)
     answer_mb = Integer(64, help="The largest value that a student's function may return.").tag(config=True)
     packages = List(
         Unicode(),
@@ -257,7 +258,7 @@ class ForkServer:
     """
 
     def __init__(self, settings: dict[str, Any], sockets: Path | None = None):
-        self.settings, self.errors = settings, tempfile.TemporaryFile()
+        self.settings, self.errors = settings, tempfile.TemporaryFile()  # noqa: SIM115 closed with the server
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         fd = theirs.fileno()
         unsafe = settings["unsafe"]
@@ -288,11 +289,14 @@ class ForkServer:
                 stderr=self.errors,
                 cwd="/",
             )
+        self.is_ready = False
         atexit.register(self.close)
-        self.receive(START_SECONDS)
 
     def ask(self, request: dict, *fds: int) -> dict:
-        """Send one request and return its answer."""
+        """Send one request and return its answer; the first one waits until the server is ready."""
+        if not self.is_ready:
+            self.receive(START_SECONDS)
+            self.is_ready = True
         try:
             socket.send_fds(self.control, [json.dumps(request).encode()], fds)
         except OSError as error:

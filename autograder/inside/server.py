@@ -21,7 +21,14 @@ from . import linux
 from .child import become_student
 
 WATCH_SECONDS = 0.05
-PRELOAD = ("numpy.random", "numpy.linalg", "numpy.fft", "numpy.lib.stride_tricks", "course.checks", "matplotlib.pyplot")
+PRELOAD = (
+    "numpy.random",
+    "numpy.linalg",
+    "numpy.fft",
+    "numpy.lib.stride_tricks",
+    "course.checks",
+    "matplotlib.pyplot",
+)
 PAGE = os.sysconf("SC_PAGESIZE")
 
 

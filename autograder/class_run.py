@@ -1,0 +1,168 @@
+"""One run over a class: what is known is taken from the store, the rest goes to the workers, and one writer writes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+from traitlets.config import Config
+
+from . import fanout
+from .feedback import feedback_page
+from .grading import GradingSummary, Unit, rows_of
+from .marks import Marks, Record
+from .scores import auto_scores, marks_from
+from .store import Store
+from .submissions import Submission
+
+
+class ClassRun:
+    """Grades the submissions of some units and writes all that comes of it."""
+
+    def __init__(self, course: Path, config: Config, store: Store, units: list[Unit]):
+        self.course, self.store, self.units = course, store, units
+        self.summary = GradingSummary()
+        self.rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self.marks = Marks(course, config)
+
+    def go(self, workers: int | None, scheduler: str | None, progress: bool) -> GradingSummary:
+        """Do it all and return the summary."""
+        try:
+            waiting = [(unit, one) for unit in self.units for one in self.look_up(unit)]
+            total = sum(len(unit.submissions) for unit in self.units)
+            with tqdm(
+                total=total, initial=total - len(waiting), unit="notebook", disable=not progress
+            ) as bar:
+                self.work_off(waiting, workers, scheduler, bar)
+        finally:
+            self.marks.close()
+        order = [(unit.name, one.student) for unit in self.units for one in unit.submissions]
+        self.summary.rows = [row for key in order for row in self.rows.get(key, [])]
+        return self.summary
+
+    def look_up(self, unit: Unit) -> Iterator[Submission]:
+        """Yield the submissions of a unit that need a worker; the others are done when this ends."""
+        if not self.marks.has_unit(unit.name, unit.template):
+            self.marks.enter_unit(unit.name)
+        unit.records = self.marks.records(unit.name)
+        for submission in unit.submissions:
+            if submission.unreadable:
+                self.give_up(unit, submission)
+            elif (verdicts := self.store.verdicts(submission.key)) and self.is_written(
+                unit, submission, verdicts
+            ):
+                self.count(unit, submission, verdicts)
+                self.summary.from_store += 1
+            else:
+                yield submission
+
+    def is_written(self, unit: Unit, submission: Submission, verdicts: list[dict]) -> bool:
+        """Return whether the gradebook and the folders hold this result, and what a person entered since."""
+        record = unit.records.get(submission.student)
+        if record is None:
+            return False
+        known = record.known(unit.name, unit.points, submission.blank)
+        return (
+            record.auto == auto_scores(known, verdicts)
+            and self.store.written(submission.student, unit.name)
+            == mark_of(submission, marks_from(known, verdicts))
+            and self.file("autograded", submission, "ipynb").exists()
+            and self.file("feedback", submission, "html").exists()
+        )
+
+    def work_off(
+        self, waiting: list[tuple[Unit, Submission]], workers: int | None, scheduler: str | None, bar: tqdm
+    ) -> None:
+        """Have the waiting submissions graded and write each as it comes."""
+        if not waiting:
+            return
+        jobs = (((unit, one), self.job(unit, one)) for unit, one in waiting)
+        for (unit, submission), outcome in fanout.run(jobs, len(waiting), workers, scheduler):
+            if isinstance(outcome, Exception):
+                submission.unreadable = f"The grader itself failed, which costs you nothing: {outcome}"
+                self.give_up(unit, submission)
+            else:
+                self.finish(unit, submission, outcome)
+            bar.update()
+
+    def job(self, unit: Unit, submission: Submission) -> dict[str, Any]:
+        """Return what a worker needs; with the result, where it is known and only has to be written."""
+        record = unit.records.get(submission.student) or Record()
+        known = asdict(record.known(unit.name, unit.points, submission.blank))
+        result = self.store.get(submission.key)
+        return {"known": known, **({"result": result} if result else submission.job(unit.settings))}
+
+    def finish(self, unit: Unit, submission: Submission, outcome: dict[str, Any]) -> None:
+        """Write one graded submission: to the store first, then the gradebook, then the folders."""
+        result, marks, page = outcome["result"], outcome["marks"], outcome["page"]
+        verdicts = result["verdicts"]
+        why = next((verdict["text"] for verdict in verdicts if verdict["verdict"] == "not_graded"), "")
+        if self.store.verdicts(submission.key):
+            self.summary.from_store += 1
+        elif why:
+            self.not_graded(submission, why)
+        else:
+            self.store.put(submission.key, result)
+            self.summary.graded += 1
+        record = self.write_marks(unit, submission, verdicts)
+        now = marks_from(record.known(unit.name, unit.points, submission.blank), verdicts)
+        page = (
+            page if now == marks else feedback_page(result["notebook"], now)
+        )  # handed in late, or marked meanwhile
+        self.write_files(submission, result["notebook"], page)
+        if not why:
+            self.store.set_written(submission.student, unit.name, mark_of(submission, now))
+        self.count(unit, submission, verdicts)
+
+    def write_marks(self, unit: Unit, submission: Submission, verdicts: list[dict] | None) -> Record:
+        """Write to the gradebook and return what it holds then."""
+        known = Record().known(unit.name, unit.points, submission.blank)
+        self.marks.write(submission, known, verdicts)
+        return self.marks.records(unit.name, submission.student)[submission.student]
+
+    def give_up(self, unit: Unit, submission: Submission) -> None:
+        """Enter a submission that could not be graded: no mark at all, and a person must look."""
+        self.not_graded(submission, submission.unreadable)
+        self.write_marks(unit, submission, None)
+        self.count(unit, submission, None)
+
+    def not_graded(self, submission: Submission, why: str) -> None:
+        """Put a submission on the list of those not graded."""
+        self.summary.not_graded.append({"student": submission.student, "unit": submission.unit, "why": why})
+
+    def count(self, unit: Unit, submission: Submission, verdicts: list[dict] | None) -> None:
+        """Keep the rows of a submission, and let go of the rest of it."""
+        self.rows[unit.name, submission.student] = rows_of(submission, unit.template, verdicts)
+        submission.notebook, submission.files = None, {}
+
+    def file(self, folder: str, submission: Submission, ending: str) -> Path:
+        """Return where nbgrader keeps a file of a submission."""
+        return self.course / folder / submission.student / submission.unit / f"{submission.unit}.{ending}"
+
+    def write_files(self, submission: Submission, notebook: str, page: str) -> None:
+        """Write autograded/ and feedback/, each file as a whole or not at all."""
+        graded = self.file("autograded", submission, "ipynb")
+        write(graded, notebook.encode())
+        for name, data in submission.files.items():
+            write(graded.parent / name, data)
+        write(self.file("feedback", submission, "html"), page.encode())
+
+
+def mark_of(submission: Submission, marks: dict[str, Any]) -> str:
+    """Return the mark of everything that was written for a submission."""
+    text = json.dumps([submission.key, submission.timestamp, marks], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file as a whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(data)
+    os.replace(part, path)

@@ -1,0 +1,78 @@
+"""Many jobs at a time, on this machine or on a campus cluster, by Dask."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from .errors import UsageError
+from .worker import work
+
+FEW = 2  # so many jobs are done sooner here than workers start
+AHEAD = 3  # jobs that wait at each worker: none is idle, and memory stays small
+
+
+def run(
+    jobs: Iterator[tuple[Any, dict]],
+    count: int,
+    workers: int | None,
+    scheduler: str | None,
+) -> Iterator[tuple[Any, dict | Exception]]:
+    """Yield the label and the outcome of each of ``count`` labelled jobs, as they end; an Exception if it had none."""
+    if count <= FEW and workers is None and scheduler is None:
+        for label, job in jobs:
+            try:
+                yield label, work(job)
+            except Exception as error:  # one submission's bad luck must not end the class
+                yield label, error
+        return
+    with cluster(workers or min(os.cpu_count() or 1, count), scheduler) as client:
+        yield from spread(client, jobs)
+
+
+def spread(
+    client: Any, jobs: Iterator[tuple[Any, dict]]
+) -> Iterator[tuple[Any, dict | Exception]]:
+    """Keep the cluster's workers busy without piling up jobs or results."""
+    from distributed import as_completed
+
+    labels: dict[str, Any] = {}
+    queue = as_completed(with_results=True, raise_errors=False)
+
+    def add() -> None:
+        for label, job in jobs:
+            future = client.submit(work, job, pure=False, retries=2)
+            labels[future.key] = label
+            queue.add(future)
+            return
+
+    for _ in range(AHEAD * max(1, len(client.scheduler_info()["workers"]))):
+        add()
+    for future, outcome in queue:
+        add()
+        failure = isinstance(outcome, tuple)  # (type, error, traceback)
+        yield labels.pop(future.key), outcome[1] if failure else outcome
+        future.release()
+
+
+@contextlib.contextmanager
+def cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
+    """Yield a client of the given scheduler, or of a cluster of our own on this machine."""
+    from distributed import Client, LocalCluster
+
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    if scheduler:
+        try:
+            client = Client(scheduler, timeout="20s")
+        except (OSError, ValueError, TimeoutError) as error:
+            raise UsageError(f"There is no Dask scheduler at {scheduler}: {error}") from None
+        with client:
+            client.wait_for_workers(1, timeout=60)
+            yield client
+        return
+    options = {"threads_per_worker": 1, "dashboard_address": None, "memory_limit": 0}
+    with LocalCluster(n_workers=workers, **options) as local, Client(local) as client:
+        yield client

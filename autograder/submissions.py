@@ -1,0 +1,98 @@
+"""What was handed in: submitted/<student>/<unit>/<unit>.ipynb and the files beside it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from .rebuild import MEGABYTE, Unreadable, belongs, read_file, read_submission, rebuild
+from .remote import seed_of
+from .scores import blank_answers
+from .store import key_of
+
+
+@dataclass
+class Submission:
+    """One student's hand-in of one unit, rebuilt from the template; ``unreadable`` says why it could not be."""
+
+    student: str
+    unit: str
+    folder: Path
+    key: str = ""
+    seed: int = 0
+    notebook: NotebookNode | None = None
+    changes: list[str] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+    timestamp: str = ""
+    unreadable: str = ""
+    blank: list[str] = field(default_factory=list)
+
+    def job(self, settings: dict) -> dict:
+        """Return what a worker needs to grade it, as plain data."""
+        files = {name: base64.b64encode(data).decode() for name, data in self.files.items()}
+        return {
+            "notebook": nbformat.writes(self.notebook),
+            "settings": settings,
+            "files": files,
+            "seed": self.seed,
+        }
+
+
+def find_submissions(course: Path, unit: str) -> list[tuple[str, Path]]:
+    """Return the students who handed in ``unit``, with the folder of each."""
+    folders = sorted((course / "submitted").glob(f"*/{unit}"))
+    return [(folder.parent.name, folder) for folder in folders if folder.is_dir()]
+
+
+def read(
+    student: str, unit: str, folder: Path, template: NotebookNode, settings: dict, secret: str
+) -> Submission:
+    """Return a submission, rebuilt; what cannot be read says so in itself and stops nobody."""
+    submission = Submission(student, unit, folder, timestamp=read_timestamp(folder))
+    try:
+        cells = read_submission(folder / f"{unit}.ipynb", settings["notebook_mb"])
+        if not belongs(template, cells):
+            raise Unreadable(f"{unit}.ipynb is not a notebook of {unit}: none of its cells is.")
+        submission.notebook, submission.changes = rebuild(template, cells)
+        submission.blank = blank_answers(submission.notebook, template)
+        submission.files = other_files(folder, settings["disk_mb"] * MEGABYTE // 2)
+    except Unreadable as error:
+        submission.unreadable = str(error)
+        submission.key = key_of(unit, submission.unreadable)
+        return submission
+    text = [[cell.cell_type, cell.source, cell.metadata] for cell in submission.notebook.cells]
+    contents = {name: hashlib.sha256(data).hexdigest() for name, data in submission.files.items()}
+    submission.key = key_of(unit, text, contents, settings, secret)
+    submission.seed = seed_of(secret, key_of(unit, text, contents))
+    return submission
+
+
+def other_files(folder: Path, limit: int) -> dict[str, bytes]:
+    """Return the plain files that came with the notebook, by path; links are left out, too much is Unreadable."""
+    files, total = {}, 0
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if hidden or path.is_symlink() or not path.is_file() or path.suffix == ".ipynb":
+            continue
+        data = read_file(path, limit)
+        total += len(data)
+        if total > limit:
+            raise Unreadable(f"The files beside the notebook are larger than {limit // MEGABYTE} MB.")
+        files[path.relative_to(folder).as_posix()] = data
+    return files
+
+
+def read_timestamp(folder: Path) -> str:
+    """Return when it was handed in, as nbgrader notes it, or an empty string."""
+    from nbgrader.utils import parse_utc
+
+    try:
+        text = read_file(folder / "timestamp.txt", 1000).decode().strip()
+        return text if text and parse_utc(text) else ""
+    except (Unreadable, ValueError, OverflowError):
+        return ""
