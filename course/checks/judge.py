@@ -212,8 +212,9 @@ def explain(exercise: Exercise, results: list[Result]) -> Misconception | None:
     """
     judged = [r for r in results if r.outcome.failure is None or r.outcome.failure.kind == "raised"]
     for failed in [r for r in judged if r.problem][:EXPLAINED_CASES]:
-        if failed.problem.misconception:
-            return next((m for m in exercise.misconceptions if m.name == failed.problem.misconception), None)
+        told = failed.problem.misconception if failed.problem else ""
+        if told:
+            return next((m for m in exercise.misconceptions if m.name == told), None)
         others = [r for r in judged if r is not failed][:MISCONCEPTION_CASES]
         candidates = [m for m in exercise.misconceptions if gives(m, failed)]
         if candidates:

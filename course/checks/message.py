@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from course.checks.compare import Difference
 from course.checks.exercise import Exercise, Misconception
 from course.checks.picture import picture
 from course.checks.verdict import Verdict
@@ -31,11 +32,13 @@ def compose(
     if first is None:
         text = f"{head}. All {len(listing)} cases right."
         return text, panel(colour, f"<b>{escape(head)}</b>. All {len(listing)} cases right.")
-    if verdict.verdict == "missing" and first.problem:
-        text = f"{head}\n  {first.problem.sentence}"
-        return text, panel(colour, f"<b>{escape(head)}</b><br>{code(first.problem.sentence)}")
-    return failed_text(exercise, head, first, listing, misconception), panel(
-        colour, failed_html(exercise, head, first, listing, misconception)
+    problem = first.problem
+    assert problem  # it is the first of those that have one
+    if verdict.verdict == "missing":
+        text = f"{head}\n  {problem.sentence}"
+        return text, panel(colour, f"<b>{escape(head)}</b><br>{code(problem.sentence)}")
+    return failed_text(exercise, head, first, problem, listing, misconception), panel(
+        colour, failed_html(exercise, head, first, problem, listing, misconception)
     )
 
 
@@ -61,6 +64,7 @@ def failed_text(
     exercise: Exercise,
     head: str,
     first: Result,
+    problem: Difference,
     listing: list[tuple[str, bool]],
     misconception: Misconception | None,
 ) -> str:
@@ -68,7 +72,7 @@ def failed_text(
     lines = [
         f"{head} - {case_name(first)}",
         f"  {exercise.name}({exercise.describe(first.case)})",
-        f"  {first.problem.sentence}",
+        f"  {problem.sentence}",
     ]
     if misconception:
         lines.append(f"  Hint ({misconception.name}): {misconception.hint}")
@@ -82,6 +86,7 @@ def failed_html(
     exercise: Exercise,
     head: str,
     first: Result,
+    problem: Difference,
     listing: list[tuple[str, bool]],
     misconception: Misconception | None,
 ) -> str:
@@ -89,11 +94,13 @@ def failed_html(
     parts = [
         f"<b>{escape(head)}</b> &mdash; {escape(case_name(first))}",
         f"<div><code>{escape(exercise.name)}({escape(exercise.describe(first.case))})</code></div>",
-        f"<div>{code(first.problem.sentence)}</div>",
+        f"<div>{code(problem.sentence)}</div>",
     ]
     if misconception:
-        parts.append(f'<div style="margin:.5em 0"><b>Hint</b> ({escape(misconception.name)}): {code(misconception.hint)}</div>')
-    parts.append(picture(first.problem))
+        parts.append(
+            f'<div style="margin:.5em 0"><b>Hint</b> ({escape(misconception.name)}): {code(misconception.hint)}</div>'
+        )
+    parts.append(picture(problem))
     if first.outcome.printed:
         shown = "\n".join(first.outcome.printed.splitlines()[:5])
         parts.append(f"<div>It printed:</div><pre>{escape(shown)}</pre>")

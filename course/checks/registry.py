@@ -7,7 +7,7 @@ import threading
 
 from course.checks.exercise import EXERCISES, Exercise
 
-TOPICS = ("images", "convolution")
+TOPICS = ("images", "windows", "convolution", "kernels")
 
 
 def load() -> dict[str, Exercise]:

@@ -97,7 +97,8 @@ class LocalSubject:
                 steps or contextlib.nullcontext(),
             ):
                 warnings.simplefilter("ignore")
-                value, failure = plain(self.function(*args, **kwargs)), None
+                returned = self.function(*args, **kwargs)
+            value, failure = plain(returned), None
         except KeyboardInterrupt as error:
             value, failure = None, describe(error, "interrupted")
         except NotPlain as error:
