@@ -8,11 +8,23 @@ from importlib.util import find_spec
 from course.checks.exercise import Case, integers, normal
 from course.checks.hints import hint
 from course.checks.judge import check, seeding
+from course.checks.recipe import function, through
 from course.checks.registry import load as exercises
 from course.checks.registry import load_in_background
 from course.checks.verdict import Verdict, in_a_notebook
 
-__all__ = ["Case", "Verdict", "check", "exercises", "hint", "integers", "normal", "seeding"]
+__all__ = [
+    "Case",
+    "Verdict",
+    "check",
+    "exercises",
+    "function",
+    "hint",
+    "integers",
+    "normal",
+    "seeding",
+    "through",
+]
 
 if in_a_notebook() and find_spec("torch"):
     load_in_background()

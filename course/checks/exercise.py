@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from course.checks.recipe import is_recipe
+
 EXERCISES: dict[str, Exercise] = {}  # by name, filled as the topic modules are imported
 
 
@@ -144,22 +146,16 @@ def describe_call(args: Iterable, kwargs: dict, parameters: tuple[str, ...]) -> 
     >>> describe_call((np.zeros((2, 3)), 5), {"stride": 2}, ("x", "size"))
     'x (2, 3), size=5, stride=2'
     """
-    args = list(args)
-    names = (
-        [*parameters, *(f"argument {i + 1}" for i in range(len(parameters), len(args)))]
-        if parameters
-        else None
-    )
-    shown = list(zip(names or _default_names(args), args, strict=False)) + list(kwargs.items())
+    args = [arg for arg in args if not is_recipe(arg, "through")]
+    names = [*(parameters or ("x", "w", "b")), *(f"argument {i + 1}" for i in range(len(args)))]
+    shown = [*zip(names, args, strict=False), *kwargs.items()]
     return ", ".join(f"{n} {v.shape}" if isinstance(v, np.ndarray) else f"{n}={_short(v)}" for n, v in shown)
-
-
-def _default_names(args: list) -> list[str]:
-    return ["x", "w", "b"][: len(args)] + [f"argument {i + 1}" for i in range(3, len(args))]
 
 
 def _short(value: Any) -> str:
     if isinstance(value, np.random.Generator):
-        return "a generator"
+        return "a random generator"
+    if is_recipe(value, "function"):
+        return f"the function {value['argument']} -> {value['expression']}"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

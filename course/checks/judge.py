@@ -25,6 +25,7 @@ from course.checks.exercise import (
     Refusal,
 )
 from course.checks.message import compose
+from course.checks.recipe import is_recipe, make
 from course.checks.subject import Failure, LocalSubject, Outcome, Subject
 from course.checks.verdict import Verdict, Word
 
@@ -118,10 +119,17 @@ def run(exercise: Exercise, subject: Subject, cases: Sequence[Case], random: int
 
 def run_case(exercise: Exercise, subject: Subject, case: Case) -> Result:
     """Return the Result of one case."""
-    args, kwargs = copy.deepcopy((case.args, case.kwargs))
+    args, kwargs = own_arguments(case)
     expected = exercise.oracle(*args, **kwargs)
     outcome = subject.call(case.args, case.kwargs, count_steps=case.max_steps is not None)
     return Result(case, outcome, expected, problem_of(exercise, case, outcome, expected))
+
+
+def own_arguments(case: Case) -> tuple[list, dict]:
+    """Return a case's arguments, copied and made, as the oracle and the misconceptions take them: without the driver."""
+    args, kwargs = copy.deepcopy((case.args, case.kwargs))
+    args = [make(arg) for arg in args if not is_recipe(arg, "through")]
+    return args, {name: make(value) for name, value in kwargs.items()}
 
 
 def problem_of(exercise: Exercise, case: Case, outcome: Outcome, expected: Any) -> Difference | None:
@@ -129,7 +137,7 @@ def problem_of(exercise: Exercise, case: Case, outcome: Outcome, expected: Any) 
     if outcome.failure:
         return Difference(failure_sentence(exercise.name, outcome.failure))
     if exercise.check_answer:
-        args, kwargs = copy.deepcopy((case.args, case.kwargs))
+        args, kwargs = own_arguments(case)
         sentence = exercise.check_answer(outcome.value, *args, **kwargs)
         wrong = Difference(sentence) if sentence else None
     else:
@@ -224,7 +232,7 @@ def explain(exercise: Exercise, results: list[Result]) -> Misconception | None:
 
 def gives(misconception: Misconception, result: Result) -> bool:
     """Return whether a wrong idea leads to what the student's function did."""
-    args, kwargs = copy.deepcopy((result.case.args, result.case.kwargs))
+    args, kwargs = own_arguments(result.case)
     refused = result.outcome.failure is not None
     try:
         if misconception.when and not refused:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import io
 import linecache
 import numbers
@@ -21,6 +22,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
+
+from course.checks.recipe import is_recipe, make
 
 FailureKind = Literal[
     "raised", "unwritten", "missing", "odd_value", "interrupted", "timeout", "crashed", "machinery"
@@ -86,7 +89,9 @@ class LocalSubject:
     ) -> Outcome:
         """Call the function on copies, silence it, and turn what happens into an Outcome."""
         steps = StepCounter() if count_steps else None
-        args, kwargs = copy.deepcopy(list(args)), copy.deepcopy(dict(kwargs))
+        called, args = with_driver(self.function, args)
+        args = [make(copy.deepcopy(arg)) for arg in args]
+        kwargs = {name: make(copy.deepcopy(value)) for name, value in kwargs.items()}
         before = copy.deepcopy((args, kwargs))
         printed = io.StringIO()
         try:
@@ -97,7 +102,7 @@ class LocalSubject:
                 steps or contextlib.nullcontext(),
             ):
                 warnings.simplefilter("ignore")
-                returned = self.function(*args, **kwargs)
+                returned = called(*args, **kwargs)
             value, failure = plain(returned), None
         except KeyboardInterrupt as error:
             value, failure = None, describe(error, "interrupted")
@@ -109,6 +114,13 @@ class LocalSubject:
         return Outcome(
             value, failure, changed, printed.getvalue()[:PRINTED_LIMIT], steps.count if steps else None
         )
+
+
+def with_driver(function: Callable, args: Sequence[object]) -> tuple[Callable, Sequence[object]]:
+    """Return what to call and with which arguments, where the first of them may be a recipe for a driver."""
+    if args and is_recipe(args[0], "through"):
+        return functools.partial(make(args[0]), function), args[1:]
+    return function, args
 
 
 class StepCounter:
@@ -204,8 +216,8 @@ def same(old: object, new: object) -> bool:
         )
     if isinstance(old, list | tuple) and isinstance(new, list | tuple):
         return len(old) == len(new) and all(map(same, old, new))
-    if isinstance(old, np.random.Generator):
-        return True  # drawing from a generator is what it is for
+    if isinstance(old, np.random.Generator) or callable(old):
+        return True  # drawing from a generator, calling a function, is what they are for
     return type(old) is type(new) and bool(old == new)
 
 
