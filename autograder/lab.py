@@ -14,23 +14,23 @@ from pathlib import Path
 from autograder.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
-RECORD = ".convnets-lessons.json"  # in the working copy: file -> checksum of the release that it came from
-JUPYTER = (
-    "--LabApp.news_url=None",  # asks for no news: nothing here needs a network
-    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-)
+RECORD = ".convnets-lessons.json"  # in the working copy: file -> checksum of the release it came from
+# what a student's JupyterLab goes without: the instructor's tools, and questions about news from the network
+SETTINGS = Path(__file__).resolve().parent / "jupyter"
 
 
 def lab(folder: Path, browser: bool = True, extra: Sequence[str] = ()) -> int:
     """Bring ``folder`` up to date, say what was done, and run JupyterLab there until it is stopped."""
     for line in update(folder, ROOT / "release"):
         print(line, flush=True)
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}", *JUPYTER]
-    command += [] if browser else ["--no-browser"]
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}"]
+    command += [*([] if browser else ["--no-browser"]), *extra]
+    paths = [str(SETTINGS), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+    environment = os.environ | {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
+    os.chdir(folder)
     if os.name == "posix":
-        os.chdir(folder)
-        os.execv(sys.executable, [*command, *extra])  # Ctrl-C and signals are then JupyterLab's own affair
-    return subprocess.call([*command, *extra], cwd=folder)
+        os.execve(sys.executable, command, environment)  # Ctrl-C and signals are then JupyterLab's own affair
+    return subprocess.call(command, env=environment)
 
 
 def update(folder: Path, release: Path) -> list[str]:
@@ -54,12 +54,12 @@ def update(folder: Path, release: Path) -> list[str]:
 def update_file(file: Path, folder: Path, release: Path, record: dict[str, str]) -> str:
     """Bring one file up to date, note the release in ``record``, and return what was done, if anything."""
     content, mine = (release / file).read_bytes(), folder / file
-    new, known = checksum(content), record.get(file.as_posix())
+    new, known = checksum(release / file), record.get(file.as_posix())
     record[file.as_posix()] = new
     if not mine.exists():
         write(mine, content)
         return f"new: {mine}"
-    old = checksum(mine.read_bytes())
+    old = checksum(mine)
     if old == new or known == new:
         return ""
     if old == known:
@@ -86,9 +86,15 @@ def read_record(folder: Path) -> dict[str, str]:
     return record if isinstance(record, dict) else {}
 
 
-def checksum(content: bytes) -> str:
-    """Return the SHA-256 of ``content``."""
-    return hashlib.sha256(content).hexdigest()
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file; of a notebook only what a student can see, since opening it changes the rest."""
+    content = path.read_bytes()
+    try:
+        cells = json.loads(content)["cells"] if path.suffix == ".ipynb" else None
+        seen = [[cell["cell_type"], "".join(cell["source"]), cell.get("outputs")] for cell in cells or ()]
+    except (ValueError, KeyError, TypeError):  # not a notebook, whatever its name says
+        seen = []
+    return hashlib.sha256(json.dumps(seen).encode() if seen else content).hexdigest()
 
 
 def write(path: Path, content: bytes) -> None:

@@ -1,5 +1,7 @@
 """The student's working copy follows the release, and the student's work is never overwritten."""
 
+import json
+
 import pytest
 
 from autograder.errors import UsageError
@@ -88,6 +90,32 @@ def test_work_is_kept_after_a_release_that_changed_it_back(release, mine):
     publish(release, "first")
     update(mine, release)
     assert files(mine)[UNIT] == "my work"
+
+
+def as_notebook(source="x = 1", outputs=(), **metadata):
+    cell = {"cell_type": "code", "source": source, "outputs": list(outputs), "metadata": {}}
+    return json.dumps({"cells": [cell], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
+
+
+def test_a_notebook_that_was_only_opened_still_follows_the_release(release, mine):
+    publish(release, as_notebook())
+    update(mine, release)
+    (mine / UNIT).write_text(as_notebook(["x = ", "1"], language_info={"version": "3.11.7"}))
+    publish(release, as_notebook("x = 2"))
+    update(mine, release)
+    assert files(mine) == {UNIT: as_notebook("x = 2")}
+
+
+@pytest.mark.parametrize(
+    "work", [as_notebook("x = 3"), as_notebook(outputs=[{"output_type": "stream"}]), "[1]", '{"cells": 1}']
+)
+def test_a_notebook_with_work_or_output_in_it_is_kept(release, mine, work):
+    publish(release, as_notebook())
+    update(mine, release)
+    (mine / UNIT).write_text(work)
+    publish(release, as_notebook("x = 2"))
+    update(mine, release)
+    assert files(mine)[UNIT] == work
 
 
 @pytest.mark.parametrize("record", [None, "{", "[]", "\xff"])
