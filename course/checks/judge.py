@@ -128,8 +128,8 @@ def run_case(exercise: Exercise, subject: Subject, case: Case) -> Result:
 def own_arguments(case: Case) -> tuple[list, dict]:
     """Return a case's arguments, copied and made, as the oracle and the misconceptions take them: without the driver."""
     args, kwargs = copy.deepcopy((case.args, case.kwargs))
-    args = [make(arg) for arg in args if not is_recipe(arg, "through")]
-    return args, {name: make(value) for name, value in kwargs.items()}
+    made = [make(arg) for arg in args if not is_recipe(arg, "through")]
+    return made, {name: make(value) for name, value in kwargs.items()}
 
 
 def problem_of(exercise: Exercise, case: Case, outcome: Outcome, expected: Any) -> Difference | None:

@@ -16,7 +16,7 @@ import numpy as np
 def function(expression: str, argument: str = "x") -> dict[str, str]:
     """Return a recipe for a function of one argument, given as a NumPy expression.
 
-    >>> make(function("np.sum(x ** 2)"))(np.array([1.0, 2.0]))
+    >>> float(make(function("np.sum(x ** 2)"))(np.array([1.0, 2.0])))
     5.0
     """
     return {"recipe": "function", "expression": expression, "argument": argument}
