@@ -8,7 +8,6 @@ from tests.hidden import EXERCISES, grade, hidden_cell, notebook
 MUTANTS = [(name, idea) for name, exercise in EXERCISES.items() for idea in exercise.misconceptions]
 
 
-
 @pytest.mark.parametrize(("name", "idea"), MUTANTS, ids=[f"{name}-{idea.name}" for name, idea in MUTANTS])
 def test_a_misconception_loses_marks_and_is_named(name, idea):
     for seed in (0, 1):

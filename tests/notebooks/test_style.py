@@ -65,7 +65,9 @@ def test_each_exercise_predicts_then_stubs_then_checks_then_hints(notebook):
         if notebook.cells[position].metadata.get("nbgrader", {}).get("solution"):
             assert ids[position + 1] == f"test_{name}"
             assert notebook.cells[position + 1].source.startswith(f"check({name})")
-            assert any(f'hint("{name}")' in cell.source for cell in notebook.cells[position + 2 : position + 5])
+            assert any(
+                f'hint("{name}")' in cell.source for cell in notebook.cells[position + 2 : position + 5]
+            )
             before = "".join(cell.source for cell in notebook.cells[max(0, position - 6) : position])
             assert "Predict" in before, name
             assert re.search(r"\*(easy|medium|hard) · \d+ minutes", before), name
