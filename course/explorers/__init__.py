@@ -1,0 +1,28 @@
+"""Explorers: figures to play with. Their maths runs in the browser, so they go on when the kernel stops.
+
+Each is loaded only when it is asked for, and none needs torch:
+
+>>> from course.explorers import ConvExplorer
+>>> ConvExplorer(stride=2, padding=1)
+ConvExplorer(stride=2, padding=1)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .conv_explorer import ConvExplorer
+
+__all__ = ["ConvExplorer"]
+
+_MODULES = {"ConvExplorer": "conv_explorer"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

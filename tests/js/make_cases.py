@@ -1,0 +1,107 @@
+"""Make the case files that Python and Node both read: settings drawn at random, answers by torch in float64.
+
+python tests/js/make_cases.py            # write tests/js/*_cases.json
+python tests/js/make_cases.py --check    # exit 1 where a file differs from what torch says now
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from course.explorers import ConvExplorer
+
+HERE = Path(__file__).parent
+
+
+def rounded(tensor: torch.Tensor) -> list:
+    """Return the numbers in nested lists, rounded to nine places so that the file stays small."""
+    return [round(v, 9) + 0.0 for v in tensor.flatten().tolist()]
+
+
+def draw_settings(rng: random.Random) -> dict:
+    """Draw settings that mostly work, now and then do not."""
+    transposed = rng.random() < 0.3
+    pair = lambda low, high: [rng.randint(low, high), rng.randint(low, high)]  # noqa: E731
+    settings = {
+        "size": pair(1, 9),
+        "kernel_size": pair(1, 4),
+        "stride": pair(1, 4),
+        "padding": [rng.choice([0, 0, 1, 1, 2, 3]) for _ in range(4)],
+        "padding_mode": "zeros"
+        if transposed
+        else rng.choice(["zeros", "zeros", "reflect", "replicate", "circular"]),
+        "dilation": pair(1, 3) if rng.random() < 0.4 else [1, 1],
+        "in_channels": rng.randint(1, 3),
+        "out_channels": rng.randint(1, 3),
+        "transposed": transposed,
+        "output_padding": pair(0, 1) if transposed and rng.random() < 0.5 else [0, 0],
+    }
+    if rng.random() < 0.5:
+        number = lambda *_: round(rng.uniform(-5, 5), 2)  # noqa: E731
+        ends = [settings["out_channels"], settings["in_channels"]][:: -1 if transposed else 1]
+        settings["x"] = [[[number() for _ in range(settings["size"][1])] for _ in range(settings["size"][0])]
+                         for _ in range(settings["in_channels"])]  # fmt: skip
+        settings["w"] = [[[[number() for _ in range(settings["kernel_size"][1])] for _ in range(settings["kernel_size"][0])]
+                          for _ in range(ends[1])] for _ in range(ends[0])]  # fmt: skip
+        settings["b"] = [number() for _ in range(settings["out_channels"])]
+    return settings
+
+
+def by_torch(settings: dict) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the output and the gradient of its sum with respect to the input."""
+    x, w, b = (torch.tensor(part) for part in ConvExplorer(**settings).numbers())
+    x.requires_grad_()
+    top, bottom, left, right = settings["padding"]
+    steps = {"stride": settings["stride"], "dilation": settings["dilation"]}
+    if settings["transposed"]:
+        out = F.conv_transpose2d(x, w, b, output_padding=settings["output_padding"], **steps)
+        out = out[:, :, top : out.shape[2] - bottom, left : out.shape[3] - right]
+        if not out.numel():
+            raise RuntimeError("nothing is left")
+    else:
+        mode = {"zeros": "constant"}.get(settings["padding_mode"], settings["padding_mode"])
+        out = F.conv2d(F.pad(x, (left, right, top, bottom), mode=mode), w, b, **steps)
+    out.sum().backward()
+    return out.detach(), x.grad
+
+
+def conv_cases(count: int = 320, seed: int = 6) -> list[dict]:
+    """Return ``count`` convolutions; ``out`` is None where torch raises."""
+    rng, cases = random.Random(seed), []
+    for _ in range(count):
+        settings = draw_settings(rng)
+        try:
+            out, grad = by_torch(settings)
+        except (RuntimeError, ValueError):
+            cases.append({"settings": settings, "out": None})
+            continue
+        cases.append(
+            {"settings": settings, "shape": list(out.shape), "out": rounded(out), "grad": rounded(grad)}
+        )
+    return cases
+
+
+MAKERS = {"conv": conv_cases}
+
+
+def main() -> int:
+    """Write the files, or with --check compare them."""
+    stale = []
+    for name, make in MAKERS.items():
+        path, text = HERE / f"{name}_cases.json", json.dumps(make(), separators=(",", ":")) + "\n"
+        if "--check" not in sys.argv:
+            path.write_text(text, "utf-8")
+        elif path.read_text("utf-8") != text:
+            stale.append(path.name)
+    print("stale:" if stale else "done", *stale)
+    return bool(stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
