@@ -149,7 +149,8 @@ class ClassRun:
         """Write autograded/ and feedback/, each file as a whole or not at all."""
         graded = self.file("autograded", submission, "ipynb")
         write(graded, notebook.encode())
-        for name, data in submission.files.items():
+        timestamp = {"timestamp.txt": submission.timestamp.encode()} if submission.timestamp else {}
+        for name, data in {**submission.files, **timestamp}.items():
             write(graded.parent / name, data)
         write(self.file("feedback", submission, "html"), page.encode())
 

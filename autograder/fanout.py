@@ -33,9 +33,7 @@ def run(
         yield from spread(client, jobs)
 
 
-def spread(
-    client: Any, jobs: Iterator[tuple[Any, dict]]
-) -> Iterator[tuple[Any, dict | Exception]]:
+def spread(client: Any, jobs: Iterator[tuple[Any, dict]]) -> Iterator[tuple[Any, dict | Exception]]:
     """Keep the cluster's workers busy without piling up jobs or results."""
     from distributed import as_completed
 

@@ -131,7 +131,10 @@ class Marks:
         """Write one submission's automatic marks; what a person entered stays."""
         self.book.update_or_create_student(submission.student)
         more = {"timestamp": submission.timestamp} if submission.timestamp else {}
-        entry = self.book.update_or_create_submission(submission.unit, submission.student, **more)
+        with (
+            self.book.db.no_autoflush
+        ):  # nbgrader builds the entry piece by piece, and adds it when it is whole
+            entry = self.book.update_or_create_submission(submission.unit, submission.student, **more)
         notebook = next(book for book in entry.notebooks if book.name == submission.unit)
         scores = auto_scores(known, verdicts)
         for grade in notebook.grades:

@@ -10,6 +10,7 @@ import copy
 import json
 import os
 import re
+import stat
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import nbformat
 from nbformat import NotebookNode
 
 MEGABYTE = 1 << 20
-HIDDEN_TESTS = re.compile(r"^.*BEGIN HIDDEN TESTS.*?^.*END HIDDEN TESTS[^\n]*\n?", re.M | re.S)
+HIDDEN_TESTS = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS.*?END HIDDEN TESTS[^\n]*\n?", re.M | re.S)
 
 
 class Unreadable(Exception):
@@ -52,10 +53,13 @@ def read_file(path: Path, limit: int) -> bytes:
     except OSError as error:
         what = "is a link to somewhere else" if path.is_symlink() else f"cannot be opened: {error.strerror}"
         raise Unreadable(f"{path.name} {what}.") from None
-    with open(descriptor, "rb") as file:
-        if not path.is_file():
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise Unreadable(f"{path.name} is not a file.")
-        data = file.read(limit + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(limit + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > limit:
         raise Unreadable(f"{path.name} is larger than {limit // MEGABYTE} MB.")
     return data

@@ -76,14 +76,15 @@ def other_files(folder: Path, limit: int) -> dict[str, bytes]:
     """Return the plain files that came with the notebook, by path; links are left out, too much is Unreadable."""
     files, total = {}, 0
     for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        place = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in place.parts) or place.as_posix() == "timestamp.txt"
         if hidden or path.is_symlink() or not path.is_file() or path.suffix == ".ipynb":
             continue
         data = read_file(path, limit)
         total += len(data)
         if total > limit:
             raise Unreadable(f"The files beside the notebook are larger than {limit // MEGABYTE} MB.")
-        files[path.relative_to(folder).as_posix()] = data
+        files[place.as_posix()] = data
     return files
 
 
