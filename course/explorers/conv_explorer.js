@@ -143,8 +143,8 @@ class ConvExplorer {
     this.xName.textContent = place < 0 ? "padding" : `x[${[this.channel, ...this.cell].join(", ")}] =`;
   }
 
-  drawKernel({ g, w }, links, forwards) {
-    const [rows, cols] = g.kernel_size, from = this.wPlace() - this.tap[0] * cols - this.tap[1], values = w.subarray(from, from + rows * cols);
+  drawKernel(now, links, forwards) {
+    const { g } = now, [rows, cols] = g.kernel_size, values = now.kernel(this.filter, this.channel);
     const flags = new Uint8Array(rows * cols);
     if (!forwards || g.transposed) for (const [i, j] of links) flags[i * cols + j] |= TOUCHED;
     this.kernel.draw({ title: `Kernel ${rows} × ${cols}`, rows, cols, values, flags, scale: largest(values), cursor: this.tap });

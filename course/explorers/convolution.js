@@ -39,7 +39,7 @@ export class Convolution {
     const pad = g.transposed ? [0, 0, 0, 0] : g.padding;
     this.origin = [-pad[0], -pad[2]]; // index of the padded input's first row and column
     this.padded = [g.size[0] + pad[0] + pad[1], g.size[1] + pad[2] + pad[3]];
-    this.kept = { maps: [], inputs: [] };
+    this.kept = { maps: [], inputs: [], kernels: {} };
   }
 
   static shapes(g) {
@@ -49,6 +49,11 @@ export class Convolution {
 
   map(filter) {
     return (this.kept.maps[filter] ??= forward(this.g, this.x, this.w, this.b, filter));
+  }
+
+  kernel(filter, channel) {
+    const from = weightIndex(this.g, filter, channel, 0, 0), size = this.g.kernel_size[0] * this.g.kernel_size[1];
+    return (this.kept.kernels[from] ??= this.w.subarray(from, from + size));
   }
 
   weight(filter, channel, i, j) {

@@ -52,16 +52,27 @@ export class Grid {
     this.edge = wide / (cols + 1) >= 15 && !spec.bare ? 18 : 1;
     this.cell = Math.max(2, Math.min(this.biggest, (wide - this.edge - 1) / Math.max(cols, 1), (this.tall - this.edge) / Math.max(rows, 1)));
     if (this.cell > 6) this.cell = Math.floor(this.cell);
-    const paper = this.paper(this.edge + cols * this.cell + 1, this.edge + rows * this.cell + 1);
+    const size = [this.edge + cols * this.cell + 1, this.edge + rows * this.cell + 1], paper = this.paper(this.canvas, ...size);
     if (!rows || !cols) return;
-    this.fill(paper, spec);
-    this.digits(paper, spec);
+    this.under(spec, size);
+    paper.drawImage(this.back, 0, 0, ...size);
     if (spec.flags) this.marks(paper, spec);
     this.frames(paper, spec);
   }
 
-  paper(width, height) {
-    const dense = window.devicePixelRatio || 1, { canvas } = this;
+  // Colours and digits, drawn again only when they change: the marks move over them.
+  under(spec, size) {
+    const now = [spec.values, spec.scale, spec.rows, spec.cols, spec.top, spec.left, this.cell, this.edge, this.page.ink, window.devicePixelRatio];
+    if (this.drawn && now.every((part, n) => part === this.drawn[n])) return;
+    this.drawn = now;
+    this.back ??= document.createElement("canvas");
+    const paper = this.paper(this.back, ...size);
+    this.fill(paper, spec);
+    this.digits(paper, spec);
+  }
+
+  paper(canvas, width, height) {
+    const dense = window.devicePixelRatio || 1;
     const [w, h] = [Math.ceil(width * dense), Math.ceil(height * dense)];
     if (canvas.width !== w || canvas.height !== h) {
       Object.assign(canvas, { width: w, height: h });
@@ -75,6 +86,7 @@ export class Grid {
 
   fill(paper, { rows, cols, values, flags, scale }) {
     const { cell, edge, page } = this, gap = cell > 6 ? 1 : 0;
+    if (!gap && !flags?.some((flag) => flag & EMPTY)) return this.picture(paper, { rows, cols, values, scale });
     for (let r = 0, n = 0; r < rows; r++)
       for (let c = 0; c < cols; c++, n++) {
         if (flags && flags[n] & EMPTY) continue;
@@ -88,6 +100,21 @@ export class Grid {
     for (let r = 0; r <= rows; r++) { paper.moveTo(edge, edge + r * cell - 0.5); paper.lineTo(edge + cols * cell, edge + r * cell - 0.5); }
     for (let c = 0; c <= cols; c++) { paper.moveTo(edge + c * cell - 0.5, edge); paper.lineTo(edge + c * cell - 0.5, edge + rows * cell); }
     paper.stroke();
+  }
+
+  // Small cells are one picture, a pixel a cell, blown up.
+  picture(paper, { rows, cols, values, scale }) {
+    const { cell, edge, page } = this, small = (this.small ??= document.createElement("canvas"));
+    Object.assign(small, { width: cols, height: rows });
+    const ink = small.getContext("2d"), image = ink.createImageData(cols, rows);
+    for (let n = 0; n < rows * cols; n++) {
+      const tone = page.tones[page.step(values[n] / (scale || 1))];
+      image.data.set(tone, 4 * n);
+      image.data[4 * n + 3] = 255;
+    }
+    ink.putImageData(image, 0, 0);
+    paper.imageSmoothingEnabled = false;
+    paper.drawImage(small, edge, edge, cols * cell, rows * cell);
   }
 
   digits(paper, { rows, cols, values, flags, text, top, left, bare }) {

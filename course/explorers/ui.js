@@ -56,16 +56,20 @@ export class Page {
     this.ink = dark
       ? { text: "#f2f2f2", faint: "#a9b0b8", line: "#4a5058", zero: [34, 38, 43], more: [150, 78, 14], less: [28, 88, 158], mark: "#ffd23f", touch: "#5fe0c0", bad: "#ff8080" }
       : { text: "#14181d", faint: "#59626c", line: "#c3c9d0", zero: [255, 255, 255], more: [246, 165, 92], less: [120, 180, 236], mark: "#111111", touch: "#0b7a5e", bad: "#b00020" };
-    this.shades = null;
+    this.tones = Array.from({ length: 129 }, (_, n) => {
+      const part = Math.abs(n - 64) / 64, end = n < 64 ? this.ink.less : this.ink.more;
+      return this.ink.zero.map((z, k) => Math.round(z + (end[k] - z) * part));
+    });
+    this.shades = this.tones.map((tone) => `rgb(${tone.join(",")})`);
+  }
+
+  step(t) {
+    return Math.round(64 + 64 * Math.max(-1, Math.min(1, t || 0)));
   }
 
   // The colour of t in [-1, 1]: less, zero, more.
   shade(t) {
-    this.shades ??= Array.from({ length: 129 }, (_, n) => {
-      const part = Math.abs(n - 64) / 64, end = n < 64 ? this.ink.less : this.ink.more;
-      return `rgb(${this.ink.zero.map((z, k) => Math.round(z + (end[k] - z) * part)).join(",")})`;
-    });
-    return this.shades[Math.round(64 + 64 * Math.max(-1, Math.min(1, t || 0)))];
+    return this.shades[this.step(t)];
   }
 
   set(changes) {

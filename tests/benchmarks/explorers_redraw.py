@@ -1,0 +1,116 @@
+"""Time how long each explorer takes to redraw in Chromium, from the start of the frame to the last pixel drawn.
+
+    python tests/benchmarks/explorers_redraw.py [NAME ...]
+
+A frame is the callback that an explorer gives requestAnimationFrame: its maths and its drawing. After it one pixel of
+every canvas is read, so that drawing put off by the browser is in the time too. Prints the 50th and 95th percentile.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+import course.explorers
+from autograder.doctor import find_browser
+from tests.browser.jupyterlab import FLAGS
+
+WATCH = """
+const ask = window.requestAnimationFrame.bind(window);
+window.times = [];
+window.requestAnimationFrame = (draw) => ask((now) => {
+  const start = performance.now();
+  draw(now);
+  for (const canvas of document.querySelectorAll(".cx canvas")) canvas.getContext("2d").getImageData(0, 0, 1, 1);
+  if (draw.toString().includes("this.frame")) window.times.push(performance.now() - start);
+});
+"""
+SWEEP = """async ([selector, steps]) => {
+  const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  const canvas = document.querySelector(selector);
+  window.times.length = 0;
+  for (let n = 0; n < steps; n++) {
+    const box = canvas.getBoundingClientRect();
+    const spot = { clientX: box.left + 4 + ((n * 37) % Math.max(8, box.width - 8)), clientY: box.top + 4 + ((n * 23) % Math.max(8, box.height - 8)),
+      bubbles: true, pointerType: "mouse", buttons: 1, pointerId: 1 };
+    canvas.dispatchEvent(new PointerEvent("pointermove", spot));
+    await frame();
+  }
+  return window.times;
+}"""
+TURN = """async ([label, values]) => {
+  const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  const field = document.querySelector(`.cx [aria-label="${label}"]`);
+  window.times.length = 0;
+  for (const value of values) {
+    field.value = value;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    await frame();
+  }
+  return window.times;
+}"""
+CONV = "canvas[tabindex][aria-label^='%s']"
+# explorer, settings, what is done: (what it is, script, its arguments)
+RUNS: list = [
+    ("ConvExplorer", {}, "move over the output", SWEEP, [CONV % "Output", 200]),
+    ("ConvExplorer", dict(size=64, padding=1), "move over the output, 64 x 64", SWEEP, [CONV % "Output", 200]),
+    ("ConvExplorer", dict(size=64, padding=1), "move over the input, 64 x 64", SWEEP, [CONV % "Input", 200]),
+    (
+        "ConvExplorer",
+        dict(size=63, kernel_size=11, stride=4, in_channels=3, out_channels=4),
+        "AlexNet conv1, move over the output",
+        SWEEP,
+        [CONV % "Output", 200],
+    ),
+    (
+        "ConvExplorer",
+        dict(size=64, padding=1, in_channels=3, out_channels=4),
+        "64 x 64 x 3, change a weight (all worked out anew)",
+        TURN,
+        ["value of the chosen weight", list(range(100))],
+    ),
+]
+
+
+def page_of(explorer) -> str:
+    """Return a whole page that shows the explorer."""
+    return f'<!doctype html><html lang="en"><meta charset="utf-8"><body><script>{WATCH}</script>{explorer.page()}'
+
+
+def measure(browser, name: str, settings: dict, script: str, arguments: list) -> list[float]:
+    """Return the milliseconds of each redraw."""
+    page = browser.new_page(viewport={"width": 1100, "height": 900})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "page.html")
+        path.write_text(page_of(getattr(course.explorers, name)(**settings)), "utf-8")
+        page.goto(path.as_uri())
+        page.wait_for_function("document.querySelector('.cx-live')?.textContent")
+        times = page.evaluate(script, arguments)
+    page.close()
+    return times
+
+
+def main() -> None:
+    """Measure all, or those named, and print a table in Markdown."""
+    wanted = sys.argv[1:]
+    print(f"{platform.machine()}, Python {platform.python_version()}, one page at a time")
+    print("| explorer | what is done | redraws | median ms | 95th percentile ms |\n|---|---|---|---|---|")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
+        for name, settings, what, script, arguments in RUNS:
+            if wanted and name not in wanted:
+                continue
+            times = measure(browser, name, settings, script, json.loads(json.dumps(arguments)))
+            high = statistics.quantiles(times, n=20)[-1]
+            print(f"| {name} | {what} | {len(times)} | {statistics.median(times):.1f} | {high:.1f} |")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
