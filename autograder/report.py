@@ -105,7 +105,7 @@ def figures(grades: list[Grade], hints: dict[tuple[str, str], str]) -> dict[str,
     """Return all that the page shows."""
     students = student_rows(grades)
     exercises = exercise_rows(grades)
-    shares = [row["share"] for row in students]
+    shares = [row["share"] for row in students if row["most"]] or [0.0]
     return {
         "students": students,
         "exercises": exercises,
@@ -121,10 +121,14 @@ def figures(grades: list[Grade], hints: dict[tuple[str, str], str]) -> dict[str,
 
 
 def student_rows(grades: list[Grade]) -> list[dict[str, Any]]:
-    """Return for each student the score, the share of the points, and the grade by exercise; the best first."""
+    """Return for each student the score, the share of the points, and the grade by exercise; the best first.
+
+    What was not graded is nobody's fault: it counts neither for nor against.
+    """
     rows = []
     for name, own in grouped(grades, "student").items():
-        score, most = sum(grade.score for grade in own), sum(grade.max_score for grade in own)
+        counted = [grade for grade in own if grade.verdict != "not_graded"]
+        score, most = sum(grade.score for grade in counted), sum(grade.max_score for grade in counted)
         by_exercise = {grade.exercise: grade for grade in own}
         rows.append(
             {"name": name, "score": score, "most": most, "share": ratio(score, most), "of": by_exercise}
@@ -140,7 +144,7 @@ def exercise_rows(grades: list[Grade]) -> list[dict[str, Any]]:
             "points": max(grade.max_score for grade in own),
             "counts": Counter(grade.verdict for grade in own),
             "n": len(own),
-            "mean": mean(ratio(grade.score, grade.max_score) for grade in own),
+            "mean": mean([ratio(g.score, g.max_score) for g in own if g.verdict != "not_graded"] or [0.0]),
         }
         for name, own in grouped(grades, "exercise").items()
     ]
@@ -178,5 +182,5 @@ def grouped(grades: Iterable[Grade], field: str) -> dict[str, list[Grade]]:
 
 
 def ratio(score: float, most: float) -> float:
-    """Return the share of the points; an exercise for no points counts as done."""
-    return score / most if most else 1.0
+    """Return the share of the points; of no points, none."""
+    return score / most if most else 0.0

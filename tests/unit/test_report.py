@@ -49,7 +49,7 @@ def test_scores_are_summed_over_the_units_own_exercises(numbers):
         ("ada", 8, 8),
         ("boris", 3.5, 8),
         ("chandra", 0, 8),
-        ("dolores", 0, 8),
+        ("dolores", 0, 6),  # zero_pad was not graded: it counts neither for nor against her
     ]
     assert numbers["mean"] == pytest.approx((1 + 3.5 / 8) / 4)
     assert numbers["median"] == pytest.approx(3.5 / 16)
@@ -121,6 +121,13 @@ def test_the_pages_tags_are_closed(course):
     parser = Tags()
     parser.feed(report(course(CLASS), UNIT).read_text())
     assert parser.open == []
+
+
+def test_a_class_of_which_nothing_could_be_graded_has_a_report(course):
+    rows = [("ada", UNIT, "conv2d", "", "6", "not_graded", "", "the sandbox went away")]
+    text = text_of(report(course(rows), UNIT))
+    assert "0 of 1 have full marks" in text
+    assert "ada, conv2d : the sandbox went away" in text
 
 
 def test_a_class_of_one_without_a_mistake_has_a_report(course):
