@@ -38,6 +38,12 @@ class Grade:
     misconception: str
     message: str
 
+    @property
+    def sentence(self) -> str:
+        """What went wrong, out of a message that says first which case it was, then the call, then this."""
+        lines = self.message.splitlines() or [""]
+        return lines[min(2, len(lines) - 1)].strip()
+
 
 def report(course: Path, unit: str) -> Path:
     """Write the report on ``unit`` to ``reports/<unit>.html`` in the course folder and return its path.

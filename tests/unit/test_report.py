@@ -17,7 +17,7 @@ CLASS = [
     ("ada", UNIT, "conv2d", "6", "6", "passed", "", ""),
     ("boris", UNIT, "zero_pad", "2", "2", "passed", "", ""),
     ("boris", UNIT, "conv2d", "1.5", "6", "partial", BIAS, "✗ conv2d"),
-    ("chandra", UNIT, "zero_pad", "0", "2", "timeout", "", "An endless loop in `pad`?"),
+    ("chandra", UNIT, "zero_pad", "0", "2", "timeout", "", "✗ 0 of 2\n  pad(x)\n  Endless, in `pad`?\n  ✗ a"),
     ("chandra", UNIT, "conv2d", "0", "6", "failed", BIAS, "✗ conv2d"),
     ("dolores", UNIT, "zero_pad", "0", "2", "not_graded", "", "the sandbox went away"),
     ("dolores", UNIT, "conv2d", "0", "6", "missing", "", ""),
@@ -79,7 +79,7 @@ def test_the_commonest_wrong_idea_comes_first(course):
 
 def test_the_page_shows_timeouts_and_what_was_not_graded(course):
     text = text_of(report(course(CLASS), UNIT))
-    assert "chandra , zero_pad : ran out of time An endless loop in pad ?" in text
+    assert "chandra , zero_pad : ran out of time Endless, in pad ?" in text
     assert "dolores, zero_pad : the sandbox went away" in text
 
 
