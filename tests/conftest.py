@@ -9,6 +9,8 @@ import pytest
 
 from autograder import doctor
 
+# the arrays are small and the workers as many as the cores: threads of torch's would only wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # as the convnets command does: nbgrader calls `alembic` by name
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 

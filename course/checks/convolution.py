@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from course.checks.exercise import LOOPS_OVER_PIXELS, Case, Exercise, Refusal, integers, normal
+from course.checks.exercise import LOOPS_OVER_PIXELS, Case, Exercise, Objection, Refusal, integers, normal
 from course.checks.oracle import padded, positions, tensor, torch_zero_pad
 
 UNIT = "01-convolution"
@@ -52,8 +52,8 @@ CONV_CASES = (
     Case("three channels, two filters", normal(1, 3, 4, 5), normal(2, 3, 3, 2), normal(2)),
     Case("as many filters as channels", normal(1, 2, 4, 5), normal(2, 2, 2, 3), normal(2)),
     Case("two images", normal(2, 2, 4, 4), normal(3, 2, 3, 3), normal(3)),
-    Case("padding", normal(1, 1, 3, 4), normal(1, 1, 3, 3), normal(1), padding=1),
-    Case("a stride that divides", normal(1, 1, 5, 7), normal(1, 1, 3, 3), normal(1), stride=2),
+    Case("padding", normal(1, 1, 3, 4), normal(1, 1, 3, 3), np.zeros(1), padding=1),
+    Case("a stride that divides", normal(1, 1, 5, 7), normal(1, 1, 3, 3), np.zeros(1), stride=2),
     Case("a stride that does not divide", normal(1, 2, 6, 8), normal(2, 2, 3, 3), normal(2), stride=2),
     Case(
         "stride and padding together", normal(2, 3, 5, 6), normal(4, 3, 3, 2), normal(4), stride=3, padding=2
@@ -451,7 +451,7 @@ def _(x, w, b, stride=1, padding=0):
 )
 def _(x, w, b, stride=1, padding=0):
     if any((n + 2 * padding - k) % stride for n, k in zip(x.shape[2:], w.shape[2:], strict=True)):
-        raise Refusal("the stride does not divide")
+        raise Objection("the stride does not divide")
     return torch_conv2d(x, w, b, stride, padding)
 
 

@@ -6,6 +6,8 @@ A case calls one by ``through("name")`` as its first argument; see course/checks
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,3 +17,14 @@ def forward_backward(layer: type, setup: list, x: np.ndarray, grad_out: np.ndarr
     """Make ``layer(*setup)``, and return what its forward gives for x and its backward for grad_out."""
     made = layer(*setup)
     return made.forward(x), made.backward(grad_out)
+
+
+def draws(function: Callable, *args: Any) -> dict[str, Any]:
+    """Call a function that takes a generator three times: as given, again from the same state, and on from there."""
+    again, following = copy.deepcopy(args), copy.deepcopy(args)
+    once = function(*args)
+    on = (
+        used if isinstance(used, np.random.Generator) else fresh
+        for used, fresh in zip(args, following, strict=True)
+    )
+    return {"once": once, "again": function(*again), "next": function(*on)}

@@ -72,7 +72,11 @@ class Misconception:
 
 
 class Refusal(ValueError):
-    """What a misconception raises where the student's code would raise an exception."""
+    """What a misconception raises where the student's code would run into an exception."""
+
+
+class Objection(Refusal):
+    """What a misconception raises where the student would have written `raise` or `assert`."""
 
 
 @dataclass

@@ -22,6 +22,7 @@ from course.checks.exercise import (
     Case,
     Exercise,
     Misconception,
+    Objection,
     Refusal,
 )
 from course.checks.message import compose
@@ -215,30 +216,45 @@ def word(fraction: float, failed: list[Result]) -> Word:
 def explain(exercise: Exercise, results: list[Result]) -> Misconception | None:
     """Return the misconception that explains the answers best, or None.
 
-    It must lead to what the student's function did in one of the first failed cases. Among several, the one that explains
-    more of the other cases wins, and then the one that comes first in the bank.
+    It must lead to what the student's function did in one of the first failed cases, and to an answer in one at least: any
+    idea can end in an exception. Among several, the one that explains more of the other cases wins, and then the one that
+    comes first in the bank.
     """
     judged = [r for r in results if r.outcome.failure is None or r.outcome.failure.kind == "raised"]
-    for failed in [r for r in judged if r.problem][:EXPLAINED_CASES]:
-        told = failed.problem.misconception if failed.problem else ""
+    failed = [r for r in judged if r.problem][:MISCONCEPTION_CASES]
+    for first in failed[:EXPLAINED_CASES]:
+        told = first.problem.misconception if first.problem else ""
         if told:
             return next((m for m in exercise.misconceptions if m.name == told), None)
-        others = [r for r in judged if r is not failed][:MISCONCEPTION_CASES]
-        candidates = [m for m in exercise.misconceptions if gives(m, failed)]
+        others = [r for r in judged if r is not first][:MISCONCEPTION_CASES]
+        candidates = [m for m in exercise.misconceptions if gives(m, first)]
+        candidates = [m for m in candidates if any(is_evidence(r) and gives(m, r) for r in failed)]
         if candidates:
             return max(candidates, key=lambda m: sum(gives(m, r) for r in others))
     return None
 
 
+def is_evidence(result: Result) -> bool:
+    """Return whether a failed case can speak for an idea: by its answer, or by an exception that the student wrote."""
+    return result.outcome.failure is None or is_deliberate(result.outcome.failure)
+
+
+def is_deliberate(failure: Failure) -> bool:
+    """Return whether an exception was written by the student rather than run into."""
+    return failure.type == Objection.__name__ or failure.source.startswith(("raise ", "assert "))
+
+
 def gives(misconception: Misconception, result: Result) -> bool:
     """Return whether a wrong idea leads to what the student's function did."""
     args, kwargs = own_arguments(result.case)
-    refused = result.outcome.failure is not None
+    failure = result.outcome.failure
     try:
-        if misconception.when and not refused:
+        if misconception.when and failure is None:
             return misconception.when(result.outcome.value, *args, **kwargs)
-        return matches(result.outcome.value, misconception.wrong(*args, **kwargs)) and not refused
+        return matches(result.outcome.value, misconception.wrong(*args, **kwargs)) and failure is None
+    except Objection:
+        return failure is not None and is_deliberate(failure)
     except Refusal:
-        return refused
+        return failure is not None
     except Exception:  # the idea says nothing about this case
         return False

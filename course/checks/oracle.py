@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,3 +28,9 @@ def padded(x: Any, left: int, right: int, top: int, bottom: int, mode: str = "co
 def torch_zero_pad(x: np.ndarray, padding: int) -> np.ndarray:
     """Return x with a border of zeros, by torch."""
     return F.pad(tensor(x), (padding,) * 4).numpy()
+
+
+def gradient(layer: Callable[[torch.Tensor], torch.Tensor], grad_out: Any, x: Any) -> np.ndarray:
+    """Return the gradient of ``sum(layer(x) * grad_out)`` with respect to x, by autograd."""
+    inputs = tensor(x).clone().requires_grad_()
+    return torch.autograd.grad(layer(inputs), inputs, tensor(grad_out))[0].numpy()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from course.checks.exercise import Case, Exercise, Refusal, integers, normal
+from course.checks.exercise import Case, Exercise, Objection, Refusal, integers, normal
 from course.checks.oracle import padded, positions, tensor, torch_zero_pad
 
 UNIT = "01-convolution"
@@ -125,7 +125,7 @@ def _(size, kernel_size, stride=1, padding=0):
 )
 def _(size, kernel_size, stride=1, padding=0):
     if (size + 2 * padding - kernel_size) % stride:
-        raise Refusal("the stride does not divide")
+        raise Objection("the stride does not divide")
     return positions(size, kernel_size, stride, padding)
 
 
