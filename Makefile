@@ -10,7 +10,7 @@ export PATH := $(abspath $(VENV)/bin):$(PATH)
 
 help:
 	@echo "make demo   build unit 01, make a sample class, grade it, show the result"
-	@echo "make lab    open JupyterLab on your own copy of the lessons, in my-lessons/"
+	@echo "make lab    open JupyterLab on your own copy of the lessons, in my-lessons/ (ARGS=... for more)"
 	@echo "make test   run every test that this machine can run"
 	@echo "make build  make release/ and solutions/ from source/"
 	@echo "make env    only make the environment, in .venv/"
@@ -26,7 +26,7 @@ demo: env
 	convnets demo
 
 lab: env
-	convnets lab
+	convnets lab $(ARGS)
 
 build: env
 	convnets build

@@ -24,6 +24,8 @@ def lab(folder: Path, browser: bool = True, extra: Sequence[str] = ()) -> int:
     for line in update(folder, ROOT / "release"):
         print(line, flush=True)
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # in a container one is root, and Jupyter listens on this machine only
     command += [*([] if browser else ["--no-browser"]), *extra]
     paths = [str(SETTINGS), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
     environment = os.environ | {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}

@@ -41,7 +41,7 @@ def running_lab(home: Path):
     environment = os.environ | {name: str(home / name.lower()) for name in folders}
     for name in folders:
         Path(environment[name]).mkdir(parents=True)
-    arguments = ["--no-browser", "--", "--port=0", "--allow-root", "--LabApp.expose_app_in_browser=True"]
+    arguments = ["--no-browser", "--", "--port=0", "--LabApp.expose_app_in_browser=True"]
     command = [
         str(Path(sys.executable).with_name("convnets")),
         "lab",
