@@ -1,6 +1,7 @@
 """The convnets command: help at once, and one clear line with exit code 2 for a wrong call."""
 
 import errno
+import json
 import subprocess
 import sys
 
@@ -152,3 +153,73 @@ def test_init_refuses_a_name_that_is_a_file(convnets, tmp_path):
     (tmp_path / "mine").write_text("two years of work")
     assert convnets("init", "mine")[0] == 2
     assert (tmp_path / "mine").read_text() == "two years of work"
+
+
+def test_init_makes_a_course_folder_that_the_other_commands_accept(convnets, tmp_path):
+    code, out, _ = convnets("init", "mine")
+    assert code == 0
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == {
+        "source",
+        "nbgrader_config.py",
+        "README.md",
+    }
+    code, out, _ = convnets("build", "--check", "--course", "mine")
+    assert code == 1
+    assert "stale: mine/release/01-convolution/01-convolution.ipynb" in out
+    assert not (tmp_path / "mine/release").exists()
+
+
+def test_check_ends_with_a_count_and_fails_when_not_all_is_right(convnets, tmp_path):
+    from autograder.lab import ROOT, update
+
+    update(tmp_path / "my-lessons", ROOT / "release")
+    code, out, _ = convnets("check", "00")
+    assert code == 1
+    assert "to_chw is not written yet" in out
+    assert out.endswith("0 of 2 exercises right.\n")
+    code, out, _ = convnets("check", ROOT / "solutions/00-start-here/00-start-here.ipynb")
+    assert code == 0
+    assert out.endswith("2 of 2 exercises right.\n")
+
+
+@pytest.fixture
+def graded(monkeypatch):
+    """Make `grade` end with a given list of what could not be graded; gives what it was called with."""
+    from autograder.grading import GradingSummary
+
+    calls = []
+
+    def set_up(not_graded):
+        def grade(course, units, **options):
+            calls.append((course, units, options))
+            return GradingSummary(graded=3, not_graded=not_graded)
+
+        monkeypatch.setattr("autograder.grading.grade", grade)
+        return calls
+
+    return set_up
+
+
+def test_grade_exits_with_0_when_all_is_graded(convnets, graded):
+    calls = graded([])
+    code, out, _ = convnets("grade", "01-convolution", "--workers", "3")
+    assert code == 0
+    assert "3 graded" in out
+    ((course, units, options),) = calls
+    assert (str(course), units, options["workers"]) == (".", ("01-convolution",), 3)
+    assert options["unsafe_no_sandbox"] is False
+
+
+def test_grade_exits_with_3_when_something_could_not_be_graded(convnets, graded):
+    graded([{"student": "ada", "unit": "01-convolution", "why": "the sandbox went away"}])
+    code, out, _ = convnets("grade")
+    assert code == 3
+    assert "ada" in out
+
+
+def test_grade_prints_json_and_nothing_else_when_asked(convnets, graded):
+    calls = graded([])
+    code, out, _ = convnets("grade", "--json")
+    assert code == 0
+    assert json.loads(out)["graded"] == 3
+    assert calls[0][2]["progress"] is False
