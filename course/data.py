@@ -39,3 +39,20 @@ def grey_photograph(name: str = "china", height: int = 213) -> np.ndarray:
     width = round(image.width * height / image.height)
     pixels = np.asarray(image.resize((width, height), Image.Resampling.LANCZOS), dtype=float) / 255
     return pixels[None, None]
+
+
+def digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return scikit-learn's 1,797 handwritten digits, shuffled once and split: train_x, train_y, test_x, test_y.
+
+    Images are (N, 1, 8, 8) float32 from 0 to 1, labels (N,) whole numbers; 1,400 to train on and 397 to test with.
+
+    >>> train_x, train_y, test_x, test_y = digits()
+    >>> train_x.shape, test_y.shape
+    ((1400, 1, 8, 8), (397,))
+    """
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(labels))
+    x, y = (images[order] / 16).astype(np.float32).reshape(-1, 1, 8, 8), labels[order]
+    return x[:1400], y[:1400], x[1400:], y[1400:]
