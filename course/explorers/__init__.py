@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .conv_explorer import ConvExplorer
+    from .kernel_lab import KernelLab
 
-__all__ = ["ConvExplorer"]
+__all__ = ["ConvExplorer", "KernelLab"]
 
-_MODULES = {"ConvExplorer": "conv_explorer"}
+_MODULES = {"ConvExplorer": "conv_explorer", "KernelLab": "kernel_lab"}
 
 
 def __getattr__(name: str) -> object:

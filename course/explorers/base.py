@@ -12,6 +12,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+SETTING = {"sync": True, "setting": True}
 HERE = Path(__file__).parent
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";\n', re.MULTILINE)
 MODEL = """const model = { get: (k) => state[k], set: (k, v) => { state[k] = v; }, on() {}, off() {}, save_changes() {} };"""
@@ -73,8 +74,8 @@ class Numbers(traitlets.TraitType):
 
     info_text = "None or an array of numbers"
 
-    def __init__(self, dimensions: int):
-        super().__init__(default_value=None, allow_none=True)
+    def __init__(self, dimensions: int, default: list | None = None):
+        super().__init__(default_value=default, allow_none=default is None)
         self.dimensions = dimensions
 
     def validate(self, obj: object, value: object) -> object:

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from .base import Explorer, Numbers, Sides, joined, style
+from .base import SETTING, Explorer, Numbers, Sides, joined, style
 
-SETTING = {"sync": True, "setting": True}
 PAD_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 MOST_NUMBERS = 400_000  # of a function's answer that are sent to the browser
 

@@ -6,7 +6,7 @@ import { el } from "./ui.js";
 export const PAD = 1, UNREAD = 2, WINDOW = 4, TOUCHED = 8, WRONG = 16, EMPTY = 32;
 
 export class Grid {
-  // `move(row, col)` on pointer and arrows, `pin(row, col)` on click and Enter, `type(text)` on a digit.
+  // `move(row, col, pressed)` on pointer and arrows (pressed: a button is down, or Shift), `pin(row, col)` on click and Enter, `type(text)` on a digit.
   constructor(page, label, { move = null, pin = null, type = null, biggest = 34, tall = 460 } = {}) {
     Object.assign(this, { page, move, pin, type, biggest, tall, spec: null });
     this.title = el("figcaption", {}, label);
@@ -24,7 +24,7 @@ export class Grid {
       const row = Math.floor((event.clientY - box.top - this.edge) / this.cell);
       return [Math.max(0, Math.min(s.rows - 1, row)), Math.max(0, Math.min(s.cols - 1, col))];
     };
-    const to = (event, act) => { const place = at(event); if (place) act?.(place[0] + this.spec.top, place[1] + this.spec.left); };
+    const to = (event, act) => { const place = at(event); if (place) act?.(place[0] + this.spec.top, place[1] + this.spec.left, event.buttons > 0); };
     this.canvas.addEventListener("pointermove", (e) => (e.pointerType === "mouse" || e.buttons) && to(e, this.move));
     this.canvas.addEventListener("pointerdown", (e) => { this.canvas.focus({ preventScroll: true }); to(e, this.move); });
     this.canvas.addEventListener("click", (e) => to(e, this.pin));
@@ -37,7 +37,8 @@ export class Grid {
     if (!s?.rows || !s.cols || event.ctrlKey || event.metaKey || event.altKey) return;
     const [row, col] = s.cursor ?? s.start ?? [s.top, s.left];
     const within = (n, first, count) => Math.max(first, Math.min(first + count - 1, n));
-    if (step) this.move(within(row + step[0], s.top, s.rows), within(col + step[1], s.left, s.cols));
+    const leap = s.leap ?? 1;
+    if (step) this.move(within(row + leap * step[0], s.top, s.rows), within(col + leap * step[1], s.left, s.cols), event.shiftKey);
     else if (event.key === "Enter" && this.pin) this.pin(row, col);
     else if (this.type && /^[-0-9.]$/.test(event.key)) return this.type();
     else return;
@@ -50,7 +51,7 @@ export class Grid {
     if (spec.title) { this.title.textContent = spec.title; this.canvas.setAttribute("aria-label", spec.label ?? spec.title); }
     const wide = Math.max(60, this.node.clientWidth), { rows, cols } = spec;
     this.edge = wide / (cols + 1) >= 15 && !spec.bare ? 18 : 1;
-    this.cell = Math.max(2, Math.min(this.biggest, (wide - this.edge - 1) / Math.max(cols, 1), (this.tall - this.edge) / Math.max(rows, 1)));
+    this.cell = Math.max(0.5, Math.min(this.biggest, (wide - this.edge - 1) / Math.max(cols, 1), (this.tall - this.edge) / Math.max(rows, 1)));
     if (this.cell > 6) this.cell = Math.floor(this.cell);
     const size = [this.edge + cols * this.cell + 1, this.edge + rows * this.cell + 1], paper = this.paper(this.canvas, ...size);
     if (!rows || !cols) return;
@@ -84,9 +85,9 @@ export class Grid {
     return paper;
   }
 
-  fill(paper, { rows, cols, values, flags, scale }) {
+  fill(paper, { rows, cols, values, flags, scale, grey }) {
     const { cell, edge, page } = this, gap = cell > 6 ? 1 : 0;
-    if (!gap && !flags?.some((flag) => flag & EMPTY)) return this.picture(paper, { rows, cols, values, scale });
+    if (!gap && !flags?.some((flag) => flag & EMPTY)) return this.picture(paper, { rows, cols, values, scale: scale || 1, grey });
     for (let r = 0, n = 0; r < rows; r++)
       for (let c = 0; c < cols; c++, n++) {
         if (flags && flags[n] & EMPTY) continue;
@@ -103,15 +104,12 @@ export class Grid {
   }
 
   // Small cells are one picture, a pixel a cell, blown up.
-  picture(paper, { rows, cols, values, scale }) {
+  picture(paper, { rows, cols, values, scale, grey }) {
     const { cell, edge, page } = this, small = (this.small ??= document.createElement("canvas"));
     Object.assign(small, { width: cols, height: rows });
     const ink = small.getContext("2d"), image = ink.createImageData(cols, rows);
-    for (let n = 0; n < rows * cols; n++) {
-      const tone = page.tones[page.step(values[n] / (scale || 1))];
-      image.data.set(tone, 4 * n);
-      image.data[4 * n + 3] = 255;
-    }
+    const pixels = new Uint32Array(image.data.buffer), words = grey ? page.greys : page.words;
+    for (let n = 0; n < rows * cols; n++) pixels[n] = words[page.step(values[n] / scale)];
     ink.putImageData(image, 0, 0);
     paper.imageSmoothingEnabled = false;
     paper.drawImage(small, edge, edge, cols * cell, rows * cell);
@@ -210,10 +208,12 @@ export class Grid {
     const corner = ([row, col]) => [edge + (col - left) * cell, edge + (row - top) * cell];
     paper.setLineDash([]);
     if (cursor) {
-      const [x, y] = corner(cursor);
+      const [x, y] = corner(cursor), room = cell < 6 ? 5 : 0; // round a small cell, on a big one
       paper.strokeStyle = page.ink.mark;
-      paper.lineWidth = 3;
-      paper.strokeRect(x, y, cell - 1, cell - 1);
+      paper.lineWidth = room ? 2 : 3;
+      if (room) { paper.globalCompositeOperation = "difference"; paper.strokeStyle = "#fff"; } // seen on any picture
+      paper.strokeRect(x - room, y - room, cell - 1 + 2 * room, cell - 1 + 2 * room);
+      paper.globalCompositeOperation = "source-over";
     }
     if (pinned) {
       const [x, y] = corner(pinned), arm = Math.max(4, cell * 0.34);

@@ -60,6 +60,9 @@ export class Page {
       const part = Math.abs(n - 64) / 64, end = n < 64 ? this.ink.less : this.ink.more;
       return this.ink.zero.map((z, k) => Math.round(z + (end[k] - z) * part));
     });
+    const words = (tones) => Uint32Array.from(tones, ([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r); // as ImageData has them
+    this.words = words(this.tones);
+    this.greys = words(Array.from({ length: 129 }, (_, n) => Array(3).fill(Math.round((255 * n) / 128))));
     this.shades = this.tones.map((tone) => `rgb(${tone.join(",")})`);
   }
 

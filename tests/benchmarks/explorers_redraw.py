@@ -59,7 +59,13 @@ CONV = "canvas[tabindex][aria-label^='%s']"
 # explorer, settings, what is done: (what it is, script, its arguments)
 RUNS: list = [
     ("ConvExplorer", {}, "move over the output", SWEEP, [CONV % "Output", 200]),
-    ("ConvExplorer", dict(size=64, padding=1), "move over the output, 64 x 64", SWEEP, [CONV % "Output", 200]),
+    (
+        "ConvExplorer",
+        dict(size=64, padding=1),
+        "move over the output, 64 x 64",
+        SWEEP,
+        [CONV % "Output", 200],
+    ),
     ("ConvExplorer", dict(size=64, padding=1), "move over the input, 64 x 64", SWEEP, [CONV % "Input", 200]),
     (
         "ConvExplorer",
@@ -75,6 +81,15 @@ RUNS: list = [
         TURN,
         ["value of the chosen weight", list(range(100))],
     ),
+    ("KernelLab", {}, "256 x 256, change a weight of 3 x 3", TURN, ["weight chosen", list(range(100))]),
+    (
+        "KernelLab",
+        dict(kernel=[[1] * 9] * 9),
+        "256 x 256, change a weight of 9 x 9",
+        TURN,
+        ["weight chosen", list(range(100))],
+    ),
+    ("KernelLab", {}, "256 x 256, move over the result", SWEEP, [CONV % "Result", 200]),
 ]
 
 

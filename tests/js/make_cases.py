@@ -87,7 +87,35 @@ def conv_cases(count: int = 320, seed: int = 6) -> list[dict]:
     return cases
 
 
-MAKERS = {"conv": conv_cases}
+def kernel_cases(count: int = 220, seed: int = 7) -> list[dict]:
+    """Return ``count`` small pictures through a kernel, their size kept; ``out`` is None where torch cannot mirror."""
+    rng, cases = random.Random(seed), []
+    for _ in range(count):
+        height, width, kh, kw = rng.randint(1, 8), rng.randint(1, 8), rng.randint(1, 5), rng.randint(1, 5)
+        settings = {
+            "image": [[rng.randint(0, 255) for _ in range(width)] for _ in range(height)],
+            "kernel": [[rng.randint(-4, 4) for _ in range(kw)] for _ in range(kh)],
+            "divisor": rng.choice([1, 2, 9, 0.5]),
+            "border": rng.choice(["zeros", "reflect", "replicate", "circular"]),
+            "flip": rng.random() < 0.5,
+        }
+        image, kernel = (
+            torch.tensor(settings[k], dtype=torch.float64)[None, None] for k in ("image", "kernel")
+        )
+        kernel = kernel.flip(2, 3) if settings["flip"] else kernel
+        top, left = (kh - 1) // 2, (kw - 1) // 2
+        sides = (left, kw - 1 - left, top, kh - 1 - top)
+        mode = {"zeros": "constant"}.get(settings["border"], settings["border"])
+        try:
+            out = F.conv2d(F.pad(image, sides, mode=mode), kernel / settings["divisor"])
+        except (RuntimeError, ValueError):
+            cases.append({"settings": settings, "out": None})
+            continue
+        cases.append({"settings": settings, "out": rounded(out)})
+    return cases
+
+
+MAKERS = {"conv": conv_cases, "kernel": kernel_cases}
 
 
 def main() -> int:
