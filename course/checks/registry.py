@@ -7,7 +7,20 @@ import threading
 
 from course.checks.exercise import EXERCISES, Exercise
 
-TOPICS = ("images", "windows", "convolution", "kernels")
+TOPICS = (
+    "images",
+    "windows",
+    "convolution",
+    "kernels",
+    "numerical_gradient",
+    "weight_gradients",
+    "input_gradient",
+    "pooling",
+    "averaging",
+    "activations",
+    "linear",
+    "losses",
+)
 
 
 def load() -> dict[str, Exercise]:
