@@ -78,6 +78,21 @@ def plot_bars(values: Mapping[str, float], ylabel: str, title: str = "", log: bo
     _plt().show()
 
 
+def plot_lines(
+    lines: Mapping[str, Any], xlabel: str, ylabel: str, title: str = "", x: Any = None, log: str = ""
+) -> None:
+    """Draw one line for each name, against ``x`` or counted from 1; ``log`` names the logarithmic axes: "x", "y" or "xy"."""
+    _, ax = _plt().subplots(figsize=(7.0, 1.2 * PANEL), layout="constrained")
+    for (name, values), style in zip(lines.items(), ["-", "--", "-.", ":"] * len(lines), strict=False):
+        ax.plot(np.arange(1, len(values) + 1) if x is None else x, values, style, label=name)
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.set_xscale("log" if "x" in log else "linear")
+    ax.set_yscale("log" if "y" in log else "linear")
+    ax.legend(frameon=False)
+    ax.spines[["top", "right"]].set_visible(False)
+    _plt().show()
+
+
 def as_image(image: Any) -> np.ndarray:
     """Return an image as matplotlib draws it, (H, W) or (H, W, 3), from any of the layouts that show_images takes."""
     array = np.asarray(image)
