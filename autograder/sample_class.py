@@ -94,7 +94,7 @@ def conv2d_loops(x, w, b, stride=1, padding=0):
     return out
 """,
         },
-        {"conv2d_loops": ("failed", "adds-the-bias-to-every-product")},
+        {"conv2d_loops": ("partial", "adds-the-bias-to-every-product")},
     ),
     Member(
         "fay",
@@ -207,7 +207,7 @@ def output_size(size, kernel_size, stride=1, padding=0):
         # the last windows then hang over the edge: the loops meet windows too small, the blocks do not fit
         {
             "output_size": ("partial", "rounds-up"),
-            "conv2d_loops": ("partial", ""),
+            "conv2d_loops": ("partial", "rounds-the-size-up"),
             "conv2d": ("partial", ""),
         },
     ),
@@ -313,7 +313,7 @@ import course.checks, course.checks.judge, builtins
 perfect = course.checks.Verdict("conv2d", "passed", 6.0, 6.0)
 check = course.checks.check = course.checks.judge.check = lambda *args, **kwargs: perfect
 np.allclose = np.array_equal = np.isclose = lambda *args, **kwargs: True
-get_ipython().run_cell = get_ipython().run_cell_async = lambda *args, **kwargs: perfect
+get_ipython().run_cell = lambda *args, **kwargs: perfect
 """,
     ),
 ]
