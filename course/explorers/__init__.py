@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .conv_explorer import ConvExplorer
     from .kernel_lab import KernelLab
+    from .pool_lab import PoolLab
 
-__all__ = ["ConvExplorer", "KernelLab"]
+__all__ = ["ConvExplorer", "KernelLab", "PoolLab"]
 
-_MODULES = {"ConvExplorer": "conv_explorer", "KernelLab": "kernel_lab"}
+_MODULES = {"ConvExplorer": "conv_explorer", "KernelLab": "kernel_lab", "PoolLab": "pool_lab"}
 
 
 def __getattr__(name: str) -> object:

@@ -89,6 +89,14 @@ RUNS: list = [
         TURN,
         ["weight chosen", list(range(100))],
     ),
+    ("PoolLab", dict(size=64, kernel_size=3), "64 x 64, move over the output", SWEEP, [CONV % "Output", 200]),
+    (
+        "PoolLab",
+        dict(size=64, kernel_size=3),
+        "64 x 64, change an input",
+        TURN,
+        ["value of the chosen input", list(range(100))],
+    ),
     ("KernelLab", {}, "256 x 256, move over the result", SWEEP, [CONV % "Result", 200]),
 ]
 

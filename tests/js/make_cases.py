@@ -115,7 +115,44 @@ def kernel_cases(count: int = 220, seed: int = 7) -> list[dict]:
     return cases
 
 
-MAKERS = {"conv": conv_cases, "kernel": kernel_cases}
+def pool_cases(count: int = 290, seed: int = 8) -> list[dict]:
+    """Return ``count`` poolings with the gradient of their sum; ``out`` is None where the window does not fit."""
+    rng, cases = random.Random(seed), []
+    for _ in range(count):
+        height, width = rng.randint(2, 9), rng.randint(2, 9)
+        number = rng.choice(
+            [lambda: rng.randint(1, 9), lambda: rng.randint(-2, 2), lambda: round(rng.uniform(-3, 3), 2)]
+        )
+        settings = {
+            "kind": rng.choice(["max", "average", "l2"]),
+            "size": [height, width],
+            "kernel_size": [rng.randint(1, 4), rng.randint(1, 4)],
+            "stride": [rng.randint(1, 3), rng.randint(1, 3)],
+            "shift": [rng.randint(-2, 2), rng.randint(-2, 2)],
+            "x": [[number() for _ in range(width)] for _ in range(height)],
+        }
+        x = (
+            torch.tensor(settings["x"], dtype=torch.float64)[None, None]
+            .roll(settings["shift"], (2, 3))
+            .requires_grad_()
+        )
+        steps = (settings["kernel_size"], settings["stride"])
+        try:
+            if settings["kind"] == "l2":
+                out = F.lp_pool2d(x, 2, *steps)
+            else:
+                out = {"max": F.max_pool2d, "average": F.avg_pool2d}[settings["kind"]](x, *steps)
+        except RuntimeError:
+            cases.append({"settings": settings, "out": None})
+            continue
+        out.sum().backward()
+        # torch has nan where all squares of a window are zero; here such a gradient is 0
+        grad = None if x.grad.isnan().any() else rounded(x.grad)
+        cases.append({"settings": settings, "shape": list(out.shape[2:]), "out": rounded(out), "grad": grad})
+    return cases
+
+
+MAKERS = {"conv": conv_cases, "kernel": kernel_cases, "pool": pool_cases}
 
 
 def main() -> int:
