@@ -71,6 +71,6 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
             client.wait_for_workers(1, timeout=60)
             yield client
         return
-    options = {"threads_per_worker": 1, "dashboard_address": None, "memory_limit": 0}
+    options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "memory_limit": 0}
     with LocalCluster(n_workers=workers, **options) as local, Client(local) as client:
         yield client

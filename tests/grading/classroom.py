@@ -77,8 +77,8 @@ c.CourseDirectory.course_id = "tiny"
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", "[0-9][0-9]-*.py"]
 """
 LIMITS = {
-    "call_seconds": 2,
-    "cell_seconds": 3,
+    "call_seconds": 4,
+    "cell_seconds": 6,
     "memory_mb": 512,
     "disk_mb": 64,
     "file_mb": 16,
