@@ -221,6 +221,8 @@ def explain(exercise: Exercise, results: list[Result]) -> Misconception | None:
     comes first in the bank.
     """
     judged = [r for r in results if r.outcome.failure is None or r.outcome.failure.kind == "raised"]
+    if any(r.problem and not r.is_random for r in judged):
+        judged = [r for r in judged if not r.is_random]  # then the same answers are named the same, whatever was drawn
     failed = [r for r in judged if r.problem][:MISCONCEPTION_CASES]
     for first in failed[:EXPLAINED_CASES]:
         told = first.problem.misconception if first.problem else ""
