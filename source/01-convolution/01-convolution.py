@@ -25,6 +25,7 @@ import numpy as np
 
 from course.checks import check, hint
 from course.data import grey_photograph
+from course.explorers import ConvExplorer, KernelLab
 from course.figures import plot_bars, show_images, show_maps, show_numbers
 from course.timing import seconds
 
@@ -126,6 +127,19 @@ for stride in range(1, 6):
     places = output_size(11, 3, stride)
     read = (places - 1) * stride + 3
     print(f"stride {stride}: {places} places, the last {11 - read} of 11 pixels are not read")
+
+# %% [markdown]
+# ### Play with it
+#
+# An image, a kernel and a map, all yours to change. Point at an output, or move with the arrow keys, to see which pixels it was computed
+# from. Three things to find:
+#
+# 1. a stride with which some rows are never read;
+# 2. a padding with which the map is as large as the image;
+# 3. a kernel for which no output is left at all.
+
+# %% tags=["experiment"]
+ConvExplorer(size=(7, 8), stride=2)
 
 # %% [markdown]
 # ## Room at the border
@@ -457,6 +471,13 @@ check(conv2d, cases=cases, random=20)
 hint("conv2d")
 
 # %% [markdown]
+# Give the explorer your function, and it shows your map beside the right one, wrong cells marked, for any setting that you choose. Try
+# stride 3 and different paddings.
+
+# %% tags=["experiment"]
+ConvExplorer(conv2d, size=(8, 9), stride=2, padding=1)
+
+# %% [markdown]
 # ### Loops, blocks, PyTorch
 #
 # Time the three against each other, on one small photograph and eight 3 x 3 filters. The axis is logarithmic: each line up is ten times
@@ -551,6 +572,12 @@ show_maps(blurred, edges, titles=["blurred", "upright edges"])
 # %% [markdown]
 # Red is positive, blue negative, white zero. The columns of the pavilion light up on both sides, red where one begins and blue where it
 # ends; the level lines of its roof all but vanish. Nine numbers did that.
+
+# %% [markdown]
+# Which other nine numbers make a picture worth looking at? Edit the kernel below and watch.
+
+# %% tags=["experiment"]
+KernelLab()
 
 # %% [markdown]
 # ## What sharing saves
