@@ -25,7 +25,9 @@ export class Grid {
       return [Math.max(0, Math.min(s.rows - 1, row)), Math.max(0, Math.min(s.cols - 1, col))];
     };
     const to = (event, act) => { const place = at(event); if (place) act?.(place[0] + this.spec.top, place[1] + this.spec.left, event.buttons > 0); };
-    this.canvas.addEventListener("pointermove", (e) => (e.pointerType === "mouse" || e.buttons) && to(e, this.move));
+    // a mouse at rest also "moves" when the page shifts under it: only real moves count
+    const moved = (e) => (e.pointerType === "mouse" && (e.movementX || e.movementY)) || e.buttons;
+    this.canvas.addEventListener("pointermove", (e) => moved(e) && to(e, this.move));
     this.canvas.addEventListener("pointerdown", (e) => { this.canvas.focus({ preventScroll: true }); to(e, this.move); });
     this.canvas.addEventListener("click", (e) => to(e, this.pin));
     this.canvas.addEventListener("keydown", (e) => this.key(e));

@@ -38,7 +38,7 @@ SWEEP = """async ([selector, steps]) => {
   for (let n = 0; n < steps; n++) {
     const box = canvas.getBoundingClientRect();
     const spot = { clientX: box.left + 4 + ((n * 37) % Math.max(8, box.width - 8)), clientY: box.top + 4 + ((n * 23) % Math.max(8, box.height - 8)),
-      bubbles: true, pointerType: "mouse", buttons: 1, pointerId: 1 };
+      bubbles: true, pointerType: "mouse", buttons: 1, pointerId: 1, movementX: 1 };
     canvas.dispatchEvent(new PointerEvent("pointermove", spot));
     await frame();
   }
