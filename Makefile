@@ -35,5 +35,5 @@ test: env
 	ruff check .
 	mypy
 	convnets build --check
-	pytest --nbval-lax solutions -n $(WORKERS) --dist loadfile
+	pytest --nbval-lax solutions --doctest-modules course autograder -n $(WORKERS) --dist loadfile
 	pytest -n $(WORKERS) --dist worksteal
