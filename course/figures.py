@@ -93,6 +93,30 @@ def plot_lines(
     _plt().show()
 
 
+def show_grid(
+    *grids: Any,
+    rows: Sequence[Any],
+    columns: Sequence[Any],
+    xlabel: str,
+    ylabel: str,
+    titles: str | Sequence[str] = (),
+) -> None:
+    """Show tables of numbers of one scale side by side, each value in its coloured cell; ``rows`` and ``columns`` name them."""
+    tables = [np.asarray(grid, dtype=float) for grid in grids]
+    low, high = min(np.nanmin(table) for table in tables), max(np.nanmax(table) for table in tables)
+    size = (min(PAGE, 0.75 * len(columns) * len(tables) + 1.5), 0.5 * len(rows) + 1.2)
+    _, axes = _plt().subplots(1, len(tables), figsize=size, squeeze=False, sharey=True, layout="constrained")
+    for ax, table, title in zip(axes.flat, tables, _titles(titles, len(tables)), strict=True):
+        ax.imshow(table, cmap="viridis", vmin=low, vmax=high, aspect="auto")
+        for (row, col), value in np.ndenumerate(table):
+            dark = value < (low + high) / 2
+            ax.text(col, row, f"{value:.2g}", ha="center", va="center", color="white" if dark else "black")
+        ax.set(title=title, xlabel=xlabel, ylabel=ylabel if ax is axes.flat[0] else "")
+        ax.set_xticks(range(len(columns)), columns)
+        ax.set_yticks(range(len(rows)), rows)
+    _plt().show()
+
+
 def as_image(image: Any) -> np.ndarray:
     """Return an image as matplotlib draws it, (H, W) or (H, W, 3), from any of the layouts that show_images takes."""
     array = np.asarray(image)
