@@ -17,6 +17,7 @@ from course.checks.exercise import (
     Case,
     Exercise,
     Misconception,
+    Refusal,
     normal,
 )
 from course.checks.oracle import torch_zero_pad
@@ -126,7 +127,9 @@ def _(grad_out, x, w, stride=1, padding=0):
     "transposes-the-kernel", "The kernel's rows and columns are swapped in your answer: rows come first."
 )
 def _(grad_out, x, w, stride=1, padding=0):
-    return torch_grad_input(grad_out, np.swapaxes(x, 2, 3), w, stride, padding).swapaxes(2, 3)
+    if w.shape[2] != w.shape[3]:
+        raise Refusal("not square")
+    return torch_grad_input(grad_out, x, w.swapaxes(2, 3).copy(), stride, padding)
 
 
 @conv2d_grad_input.misconception(
@@ -227,7 +230,7 @@ def _(grad_out, x, w, stride=1, padding=0):
 )
 def _(grad_out, x, w, stride=1, padding=0):
     if w.shape[0] != w.shape[1]:
-        raise ValueError("the shapes do not fit")
+        raise Refusal("the shapes do not fit")
     return torch_grad_input(grad_out, x, w.swapaxes(0, 1).copy(), stride, padding)
 
 

@@ -20,44 +20,44 @@ for path in sorted(Path(__file__).parent.glob("variants_*.py")):
 # Ways of giving the same answer that suit every exercise ---------------------------------------------------------
 
 
-def in_float32(function):
-    def student(*args, **kwargs):
-        answer = function(*args, **kwargs)
-        return (
-            answer.astype(np.float32)
-            if isinstance(answer, np.ndarray) and answer.dtype.kind == "f"
-            else answer
-        )
+def on_each_part(change):
+    """Return a wrapper that applies ``change`` to a function's answer, or to each part of one that is a tuple."""
 
-    return student
+    def wrapper(function):
+        def student(*args, **kwargs):
+            answer = function(*args, **kwargs)
+            return tuple(map(change, answer)) if isinstance(answer, tuple) else change(answer)
 
+        return student
 
-def as_lists(function):
-    def student(*args, **kwargs):
-        answer = function(*args, **kwargs)
-        return answer.tolist() if isinstance(answer, np.ndarray) else answer
-
-    return student
+    wrapper.__name__ = change.__name__
+    return wrapper
 
 
-def as_a_transposed_view(function):
-    def student(*args, **kwargs):
-        answer = function(*args, **kwargs)
-        return np.ascontiguousarray(answer.T).T if isinstance(answer, np.ndarray) else answer
-
-    return student
+@on_each_part
+def in_float32(answer):
+    is_float = isinstance(answer, np.ndarray) and answer.dtype.kind == "f"
+    return answer.astype(np.float32) if is_float else answer
 
 
-def as_numpy_scalars(function):
-    def student(*args, **kwargs):
-        answer = function(*args, **kwargs)
-        return answer if isinstance(answer, np.ndarray) else np.asarray(answer)[()]
-
-    return student
+@on_each_part
+def as_lists(answer):
+    return answer.tolist() if isinstance(answer, np.ndarray) else answer
 
 
-def as_zero_dimensional_arrays(function):
-    return lambda *args, **kwargs: np.asarray(function(*args, **kwargs))
+@on_each_part
+def as_a_transposed_view(answer):
+    return np.ascontiguousarray(answer.T).T if isinstance(answer, np.ndarray) else answer
+
+
+@on_each_part
+def as_numpy_scalars(answer):
+    return answer if isinstance(answer, np.ndarray) else np.asarray(answer)[()]
+
+
+@on_each_part
+def as_zero_dimensional_arrays(answer):
+    return np.asarray(answer)
 
 
 class Wrapped:
@@ -79,14 +79,11 @@ def chatty(function):
     return student
 
 
-def read_only_answer(function):
-    def student(*args, **kwargs):
-        answer = function(*args, **kwargs)
-        if isinstance(answer, np.ndarray):
-            answer.setflags(write=False)
-        return answer
-
-    return student
+@on_each_part
+def read_only_answer(answer):
+    if isinstance(answer, np.ndarray):
+        answer.setflags(write=False)
+    return answer
 
 
 def on_fortran_order(function):
