@@ -228,14 +228,14 @@ def output_size(size, kernel_size, stride=1, padding=0):
     ),
     Member(
         "omar",
-        "finds level edges in place of upright ones",
+        "finds horizontal edges in place of vertical ones",
         {
             "edge_kernel": """
 def edge_kernel():
     return np.array([[-1, -1, -1], [0, 0, 0], [1, 1, 1]]).reshape(1, 1, 3, 3)
 """,
         },
-        {"edge_kernel": ("failed", "finds-level-edges")},
+        {"edge_kernel": ("failed", "finds-horizontal-edges")},
     ),
     Member(
         "pia",

@@ -129,8 +129,8 @@ def _(in_channels, out_channels, kernel_size, out_size=None):
 # ----------------------------------------------------------------------------------------- edge_kernel, blur_kernel
 
 RAMP = torch.tensor([0.0, 0, 0, 1, 1, 1], dtype=torch.float64)  # dark on the left, bright on the right
-UPRIGHT_EDGE = RAMP.expand(1, 1, 6, 6)
-LEVEL_EDGE = UPRIGHT_EDGE.transpose(2, 3)
+VERTICAL_EDGE = RAMP.expand(1, 1, 6, 6)
+HORIZONTAL_EDGE = VERTICAL_EDGE.transpose(2, 3)
 SOBEL = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]], dtype=torch.float64)
 
 
@@ -146,19 +146,19 @@ def _is_kernel(value: Any, shape: tuple[int, ...] = (1, 1, 3, 3)) -> bool:
 
 
 def judge_edge_kernel(value: Any) -> str:
-    """Return what is wrong with a kernel for upright edges, or an empty string."""
+    """Return what is wrong with a kernel for vertical edges, or an empty string."""
     if not _is_kernel(value):
         return f"expected an array of shape (1, 1, 3, 3), got {np.shape(value) if isinstance(value, np.ndarray | list) else repr(value)[:60]}"
-    flat, upright, level = (
-        _response(value, image) for image in (torch.ones(1, 1, 6, 6).double(), UPRIGHT_EDGE, LEVEL_EDGE)
+    flat, vertical, horizontal = (
+        _response(value, image) for image in (torch.ones(1, 1, 6, 6).double(), VERTICAL_EDGE, HORIZONTAL_EDGE)
     )
     size = float(tensor(value).abs().max()) or 1.0
     if flat.abs().max() > 1e-6 * size:
         return f"On a plain grey area the answer must be 0; your kernel gives {float(flat.flatten()[0]):.4g} for pixels of 1."
-    if level.abs().max() > 1e-6 * size:
-        return f"On a level edge (dark above bright) the answer must be 0; your kernel gives {float(level.abs().max()):.4g}."
-    strongest = float(upright.flatten()[upright.abs().argmax()])
-    if strongest <= 1e-6 * size or upright.min() < -1e-6 * size:
+    if horizontal.abs().max() > 1e-6 * size:
+        return f"On a horizontal edge (dark above bright) the answer must be 0; your kernel gives {float(horizontal.abs().max()):.4g}."
+    strongest = float(vertical.flatten()[vertical.abs().argmax()])
+    if strongest <= 1e-6 * size or vertical.min() < -1e-6 * size:
         return f"Where dark on the left meets bright on the right the answer must be positive; your kernel gives {strongest:.4g}."
     return ""
 
@@ -171,7 +171,7 @@ edge_kernel = Exercise(
     returns="an array of shape (1, 1, 3, 3)",
     oracle=lambda: SOBEL.reshape(1, 1, 3, 3).numpy(),
     check_answer=judge_edge_kernel,
-    cases=(Case("silent on plain areas and level edges, positive on upright ones"),),
+    cases=(Case("silent on plain areas and horizontal edges, positive on vertical ones"),),
     hints=(
         "An edge is a difference between left and right. Which weights compute right minus left?",
         "Negative weights in the left column, zeros in the middle, positive ones in the right column, and all of them summing to 0.",
@@ -187,8 +187,8 @@ def _like(sentence: str):
 
 
 @edge_kernel.misconception(
-    "finds-level-edges",
-    "Your kernel answers to edges between above and below. Swap its rows and columns: left against right makes an upright edge.",
+    "finds-horizontal-edges",
+    "Your kernel answers to edges between above and below. Swap its rows and columns: left against right makes an vertical edge.",
     when=lambda value: _is_kernel(value) and judge_edge_kernel(np.swapaxes(value, 2, 3)) == "",
 )
 def _():
@@ -216,11 +216,11 @@ def _():
 
 @edge_kernel.misconception(
     "finds-every-edge",
-    "Your kernel answers to edges in every direction, like the Laplacian. Here it should be upright edges only: every row of weights does the "
+    "Your kernel answers to edges in every direction, like the Laplacian. Here it should be vertical edges only: every row of weights does the "
     "same, left against right.",
     when=lambda value: (
         _is_kernel(value)
-        and judge_edge_kernel(value).startswith("On a level")
+        and judge_edge_kernel(value).startswith("On a horizontal")
         and float(np.max(np.abs(np.asarray(value) - np.swapaxes(value, 2, 3)))) < 1e-6
     ),
 )

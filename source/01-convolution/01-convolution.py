@@ -502,8 +502,8 @@ plot_bars(times, "milliseconds", "a 60 x 90 image, 8 filters", log=True)
 #
 # To **blur**, replace each pixel by the average of its neighbourhood: all weights the same, and summing to 1, so that the brightness stays.
 #
-# To find **upright edges**, where dark on the left meets bright on the right, compute *right minus left*. On a plain area that must give 0,
-# and so must a level edge, where above differs from below but left does not differ from right.
+# To find **vertical edges**, where dark on the left meets bright on the right, compute *right minus left*. On a plain area that must give 0,
+# and so must a horizontal edge, where above differs from below but left does not differ from right.
 
 # %% [markdown]
 # ## Exercise: `blur_kernel` and `edge_kernel`
@@ -542,9 +542,9 @@ hint("blur_kernel")
 
 # %% nbgrader={"grade": false, "grade_id": "edge_kernel", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def edge_kernel():
-    """Return a filter (1, 1, 3, 3) for upright edges.
+    """Return a filter (1, 1, 3, 3) for vertical edges.
 
-    Positive where dark (left) meets bright (right); 0 on a plain area and on a level edge.
+    Positive where dark (left) meets bright (right); 0 on a plain area and on a horizontal edge.
 
     >>> edge_kernel().shape
     (1, 1, 3, 3)
@@ -558,7 +558,7 @@ check(edge_kernel)
 ### BEGIN HIDDEN TESTS
 from course.checks import Case
 
-check(edge_kernel, cases=[Case("silent on plain areas and level edges, positive on upright ones")])
+check(edge_kernel, cases=[Case("silent on plain areas and horizontal edges, positive on vertical ones")])
 ### END HIDDEN TESTS
 
 # %% tags=["experiment"]
@@ -567,11 +567,11 @@ hint("edge_kernel")
 # %% tags=["experiment"]
 blurred = conv2d(photo, blur_kernel(9), none, padding=same_padding(9))
 edges = conv2d(photo, edge_kernel(), none)
-show_maps(blurred, edges, titles=["blurred", "upright edges"])
+show_maps(blurred, edges, titles=["blurred", "vertical edges"])
 
 # %% [markdown]
 # Red is positive, blue negative, white zero. The columns of the pavilion light up on both sides, red where one begins and blue where it
-# ends; the level lines of its roof all but vanish. Nine numbers did that.
+# ends; the horizontal lines of its roof all but vanish. Nine numbers did that.
 
 # %% [markdown]
 # Which other nine numbers make a picture worth looking at? Edit the kernel below and watch.
@@ -662,7 +662,7 @@ show_maps(edges, map_of_moved, titles=["map", "map of the moved photograph"])
 print("largest difference:", np.abs(map_of_moved[..., 30:] - edges[..., :-30]).max())
 
 # %% [markdown]
-# None at all. (The upright line in the second map is the seam, where `np.roll` joins the two ends of the photograph.)
+# None at all. (The bright line in the second map is the seam, where `np.roll` joins the two ends of the photograph.)
 #
 # ## What one output sees
 #
