@@ -90,7 +90,7 @@ conv2d = Exercise(
         *CONV_CASES,
         Case(
             "no Python loop over pixels",
-            normal(1, 2, 40, 50),
+            normal(1, 2, 34, 32),
             normal(2, 2, 3, 3),
             normal(2),
             max_steps=1500,
