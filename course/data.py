@@ -67,3 +67,15 @@ def digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     order = np.random.default_rng(0).permutation(len(labels))
     x, y = (images[order] / 16).astype(np.float32).reshape(-1, 1, 8, 8), labels[order]
     return x[:1400], y[:1400], x[1400:], y[1400:]
+
+
+def spirals(points: int = 100) -> tuple[np.ndarray, np.ndarray]:
+    """Return three spirals of so many points each, slightly shaken: points (N, 2) from about -1 to 1, and labels (N,).
+
+    >>> spirals(50)[0].shape
+    (150, 2)
+    """
+    rng, arm = np.random.default_rng(0), np.repeat(np.arange(3), points)
+    radius = np.tile(np.linspace(0.05, 1, points), 3)
+    angle = 4 * radius + 2 * np.pi * arm / 3 + 0.1 * rng.standard_normal(3 * points)
+    return np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1), arm
