@@ -117,6 +117,27 @@ def show_grid(
     _plt().show()
 
 
+def show_plane(logits: Any, awake: Any, points: Any, labels: Any, reach: float = 1.2) -> None:
+    """Show what a net says on a square of the plane: colours for three classes, thin lines where a ReLU has its corner.
+
+    logits: (S, S, 3), for places from -reach to reach. awake: (S, S, units), True where a unit passes. points: (N, 2),
+    drawn with a marker for each of their labels.
+    """
+    colours = np.array([[0.34, 0.71, 0.91], [0.95, 0.75, 0.35], [0.80, 0.55, 0.72]])
+    exps = np.exp(logits - np.max(logits, axis=2, keepdims=True))
+    image = exps / exps.sum(axis=2, keepdims=True) @ colours
+    corner = np.diff(awake, axis=0)[:, 1:].any(axis=2) | np.diff(awake, axis=1)[1:].any(axis=2)
+    image[1:, 1:][corner] *= 0.65
+    _, ax = _plt().subplots(figsize=(2 * PANEL, 2 * PANEL), layout="constrained")
+    ax.imshow(image, origin="lower", extent=(-reach, reach, -reach, reach), interpolation="antialiased")
+    for label, marker in enumerate("os^"):
+        ax.scatter(
+            *np.asarray(points)[labels == label].T, s=16, marker=marker, c="white", edgecolors="black", lw=0.8
+        )
+    ax.set_axis_off()
+    _plt().show()
+
+
 def as_image(image: Any) -> np.ndarray:
     """Return an image as matplotlib draws it, (H, W) or (H, W, 3), from any of the layouts that show_images takes."""
     array = np.asarray(image)
@@ -151,3 +172,15 @@ def _titles(titles: str | Sequence[str], count: int) -> Sequence[str]:
     if len(titles) > count:
         raise ValueError(f"{len(titles)} titles for {count} pictures")
     return titles + [""] * (count - len(titles))
+
+
+def show_points(*clouds: Any, titles: str | Sequence[str] = ()) -> None:
+    """Show clouds of points (N, 2) side by side, each around the two axes of its own plane, in one scale for both."""
+    _, axes = _plt().subplots(1, len(clouds), figsize=(PAGE, PANEL), squeeze=False, layout="compressed")
+    for ax, cloud, title in zip(axes.flat, clouds, _titles(titles, len(clouds)), strict=True):
+        ax.axhline(0, color="gray", linewidth=0.8)
+        ax.axvline(0, color="gray", linewidth=0.8)
+        ax.scatter(*np.asarray(cloud).T, s=6, color=INK, alpha=0.4)
+        ax.set_title(title)
+        ax.set_aspect("equal", adjustable="datalim")
+    _plt().show()
