@@ -7,7 +7,7 @@ Below, commented out, is every setting of the sandbox with its default. One unit
 c = get_config()  # noqa: F821 nbgrader provides it
 
 c.CourseDirectory.course_id = "convnets"
-# c.CourseDirectory.db_url = "postgresql://user:password@host/convnets"  # SQLite in this folder unless set
+# c.CourseDirectory.db_url = "postgresql+psycopg2://user:password@host/convnets"  # SQLite in this folder unless set
 
 # A unit's own source, with solutions and hidden tests, must never be copied beside a student's notebook.
 c.CourseDirectory.ignore = [

@@ -9,9 +9,10 @@ from typing import Any
 
 from nbformat import NotebookNode
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
-from traitlets import Enum, Instance, default
+from traitlets import Bool, Enum, Instance, default
 
 from .isolated import calls_check, grade_notebook
+from .provisioner import SandboxKernelManager
 from .rebuild import belongs, is_test, plain_cell, rebuild, uses_torch
 from .remote import seed_of
 from .sandbox import Sandbox
@@ -52,6 +53,7 @@ class IsolatedExecute(Execute):
         help="Whether tests run outside the student's process: always, never, or where they are checks of this course.",
     ).tag(config=True)
 
+    torch = Bool(False, help="Whether a notebook that runs as a whole may import torch.").tag(config=True)
     sandbox = Instance(Sandbox)
 
     @default("sandbox")
@@ -81,6 +83,13 @@ class IsolatedExecute(Execute):
 
     def run_whole(self, nb: NotebookNode, resources: dict[str, Any], km: Any):
         """Run a notebook as nbgrader does, in a kernel of the sandbox."""
+        if km is None and not self.sandbox.unsafe:
+            settings = self.sandbox.for_unit(
+                resources["nbgrader"]["assignment"], self.torch or uses_torch(nb)
+            )
+            km = SandboxKernelManager(
+                kernel_name=self.kernel_name or "python3", settings=settings, parent=self
+            )
         return super().preprocess(nb, resources, km)
 
 

@@ -34,9 +34,10 @@ def read_submission(path: Path, limit_mb: int) -> list[dict[str, Any]]:
     data = read_file(path, limit_mb * MEGABYTE)
     try:
         notebook = json.loads(decode(data))
-        if isinstance(notebook, dict) and "cells" not in notebook and "worksheets" in notebook:
-            notebook = nbformat.convert(nbformat.from_dict(notebook), 4)  # format 3 and older
-        cells = notebook["cells"]
+        if "cells" in notebook:
+            cells = notebook["cells"]
+        else:  # format 3 and older
+            cells = [cell for sheet in notebook["worksheets"] for cell in sheet["cells"]]
         if not isinstance(cells, list):
             raise TypeError("cells is not a list")
     except RecursionError:
@@ -82,7 +83,7 @@ def one_line(error: BaseException) -> str:
 
 def plain_cell(cell: dict[str, Any]) -> dict[str, Any]:
     """Return the parts of a submitted cell that matter, each of the type it should have."""
-    source = cell.get("source", "")
+    source = cell.get("source", cell.get("input", ""))  # input: format 3
     if isinstance(source, list):
         source = "".join(line for line in source if isinstance(line, str))
     label = cell.get("metadata")

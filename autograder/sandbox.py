@@ -17,16 +17,19 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from traitlets import Bool, Dict, Float, Integer, List, Unicode
 from traitlets.config import LoggingConfigurable
 
 import course
 
 from .errors import UsageError
+from .inside import wire
 
 MEGABYTE = 1 << 20
 INSIDE = Path(__file__).with_name("inside")
@@ -250,6 +253,10 @@ class Child:
         self.socket.close()
         return self.server.ask({"op": "end", "child": self.number, "grace": grace})["why"]
 
+    def signal(self, number: int) -> bool:
+        """Send it a signal (0: none); return whether it still runs."""
+        return self.server.ask({"op": "signal", "child": self.number, "number": number})["running"]
+
 
 class ForkServer:
     """The trusted end of a sandbox: it asks the server inside for children.
@@ -270,7 +277,7 @@ class ForkServer:
             *site,
             str(INSIDE.parent if unsafe else "/engine"),
         ]
-        program = f"import sys; sys.path[:] = {path!r}; from inside.server import main; main({fd}, {not unsafe}, {settings['preload']!r})"
+        program = f"import sys; sys.path[:] = {path!r}; from inside.server import main; main({fd}, {not unsafe}, {settings['preload']!r}, {bool(sockets)})"
         python = [os.path.realpath(sys.executable), "-I", "-S", "-B", "-c", program]
         environment = {**ENVIRONMENT, **settings["environment"]}
         wrapper: list[str] = []
@@ -319,12 +326,15 @@ class ForkServer:
         self.errors.seek(0)
         return (self.errors.read().decode("utf8", "replace").strip().splitlines() or ["it said nothing"])[-1]
 
-    def spawn(self, kernel: dict | None = None) -> Child:
-        """Return a new child, ready in milliseconds."""
+    def spawn(self, kernel: dict | None = None, files: dict[str, bytes] | None = None) -> Child:
+        """Return a new child, ready in milliseconds; a ``kernel`` finds ``files`` in its working folder."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
             request = {"op": "spawn", "limits": limits_of(self.settings), "kernel": kernel}
             child = Child(self, self.ask(request, theirs.fileno())["child"], ours)
+        if kernel:
+            given = {name: np.frombuffer(content, np.uint8) for name, content in (files or {}).items()}
+            wire.send(ours, wire.pack(given), time.monotonic() + START_SECONDS)
         ours.settimeout(START_SECONDS)
         word = ours.recv(1)
         if word != b"+":
@@ -345,12 +355,12 @@ class ForkServer:
 SERVERS: dict[str, ForkServer] = {}
 
 
-def server_for(settings: dict[str, Any]) -> ForkServer:
+def server_for(settings: dict[str, Any], sockets: Path | None = None) -> ForkServer:
     """Return this process's warm fork server for these settings, starting it where there is none."""
     keys = ("packages", "preload", "environment", "unsafe")
-    key = json.dumps([os.getpid(), *(settings[name] for name in keys)])
+    key = json.dumps([os.getpid(), str(sockets), *(settings[name] for name in keys)])
     server = SERVERS.get(key)
     if server is None or server.process.poll() is not None:
-        SERVERS[key] = server = ForkServer(settings)
+        SERVERS[key] = server = ForkServer(settings, sockets)
     server.settings = settings
     return server

@@ -7,8 +7,9 @@ import resource
 import socket
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from . import linux
+from . import linux, wire
 
 HOME = "/tmp"
 FIRST_USER = (
@@ -35,7 +36,9 @@ def become_student(fd: int, limits: dict, number: int, sandboxed: bool, kernel: 
     if kernel:
         from .kernel import run_kernel
 
-        run_kernel(kernel)
+        write_files(home, wire.receive(socket.socket(fileno=os.dup(fd))))
+        os.write(fd, b"+")
+        run_kernel(kernel["connection"])
     else:
         from .shell import Student, StudentShell
 
@@ -57,7 +60,7 @@ def hide_everything(limits: dict, kernel: dict | None) -> None:
     linux.call("unshare", linux.NEWNS | linux.NEWIPC | linux.NEWNET | linux.NEWUTS)
     linux.private_mounts()
     if kernel:
-        linux.bind(kernel["folder"], "/run/kernel")
+        linux.bind(f"/run/kernels/{kernel['folder']}", "/run/kernel")
         linux.mount_tmpfs("/run/kernels", "size=4k,mode=0555", linux.MS_RDONLY)
     linux.mount_tmpfs(HOME, f"size={limits['disk_bytes']},nr_inodes=20000,mode=1777")
     os.mkdir(f"{HOME}/.shm")
@@ -88,3 +91,11 @@ def drop_rights(number: int) -> None:
         os.setresuid(user, user, user)
     linux.drop_capabilities()
     linux.forbid_system_calls()
+
+
+def write_files(home: Path, files: Any) -> None:
+    """Put the files of the submission into its working folder."""
+    for name, content in files.items():
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.tobytes())

@@ -29,6 +29,7 @@ PRELOAD = (
     "course.checks",
     "matplotlib.pyplot",
 )
+MESSAGE = 1 << 16
 PAGE = os.sysconf("SC_PAGESIZE")
 
 
@@ -47,7 +48,7 @@ class Server:
         while True:
             ready, _, _ = select.select([self.control], [], [], WATCH_SECONDS if self.memory else None)
             if ready:
-                data, fds, _, _ = socket.recv_fds(self.control, 1 << 16, 1)
+                data, fds, _, _ = socket.recv_fds(self.control, MESSAGE, 1)
                 if not data:
                     break
                 request = json.loads(data)
@@ -140,11 +141,12 @@ def memory_held(children: list[int]) -> dict[int, int]:
     return total
 
 
-def main(fd: int, sandboxed: bool, preload: list[str]) -> None:
+def main(fd: int, sandboxed: bool, preload: list[str], kernels: bool) -> None:
     """Import what notebooks need, say so, and serve."""
+    from . import kernel
     from .shell import make_shell
 
-    for name in [*PRELOAD, *preload]:
+    for name in [*PRELOAD, *preload, *(kernel.PRELOAD if kernels else ())]:
         importlib.import_module(name)
     make_shell()
     sys.path.append("")  # a student's own modules, after everything installed

@@ -24,6 +24,7 @@ from traitlets import Type
 from course.checks.subject import Failure, LocalSubject, Outcome, describe
 
 from . import wire
+from .child import write_files
 
 OUTPUT_TYPES = ("text/plain", "image/png", "image/jpeg")  # the grader takes no others
 
@@ -137,7 +138,9 @@ class Student:
 
     def __init__(self, shell: InteractiveShell, home: Path):
         self.shell, self.home = shell, home
-        self.run_cell = shell.run_cell  # what a student does to the shell's class later is the student's own affair
+        self.run_cell = (
+            shell.run_cell
+        )  # what a student does to the shell's class later is the student's own affair
 
     def serve(self, sock: socket.socket) -> None:
         """Answer one request after another until the other side hangs up."""
@@ -159,10 +162,7 @@ class Student:
 
     def answer_start(self, files: dict[str, np.ndarray], seed: int) -> dict:
         """Put the files of the submission into the working folder and seed the global generators."""
-        for name, content in files.items():
-            path = self.home / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content.tobytes())
+        write_files(self.home, files)
         random.seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002 the student's own code may use it
         return {}
