@@ -158,10 +158,18 @@ def _(image, mean, std):
 
 @normalize.misconception(
     "divides-first",
-    "You divide by the std and then subtract the mean. The other way round: subtract first. Mind the brackets.",
+    "You divide by the std and then subtract the mean. The other way round: subtract first.",
 )
 def _(image, mean, std):
     return torch_normalize(image, mean * std, std)
+
+
+@normalize.misconception(
+    "forgets-the-brackets",
+    "Division comes before subtraction, so only the mean is divided by the std: put brackets around `image - mean`.",
+)
+def _(image, mean, std):
+    return torch_normalize(image, mean / std, np.ones_like(std))
 
 
 @normalize.misconception("multiplies", "You multiply by the std. Divide by it, so that the spread becomes 1.")

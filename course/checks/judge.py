@@ -158,7 +158,8 @@ def problem_of(exercise: Exercise, case: Case, outcome: Outcome, expected: Any) 
 
 def failure_sentence(name: str, failure: Failure) -> str:
     """Return what a failure means, for the student."""
-    where = f" in line {failure.line}: `{failure.source}`" if failure.line else ""
+    where = f" in line {failure.line}" if failure.line else ""
+    where += f": `{failure.source}`" if failure.source else ""
     error = f"{failure.type}: {failure.message}" if failure.message else failure.type
     return {
         "raised": f"It raised {error}{where}",
@@ -216,13 +217,15 @@ def word(fraction: float, failed: list[Result]) -> Word:
 def explain(exercise: Exercise, results: list[Result]) -> Misconception | None:
     """Return the misconception that explains the answers best, or None.
 
-    It must lead to what the student's function did in one of the first failed cases, and to an answer in one at least: any
-    idea can end in an exception. Among several, the one that explains more of the other cases wins, and then the one that
+    It must lead to what the student's function did in one of the first failed cases, and to an answer in one of them at
+    least, since any idea can end in an exception, or else explain every case. Among several, the one that explains more of the other cases wins, and then the one that
     comes first in the bank.
     """
     judged = [r for r in results if r.outcome.failure is None or r.outcome.failure.kind == "raised"]
     if any(r.problem and not r.is_random for r in judged):
-        judged = [r for r in judged if not r.is_random]  # then the same answers are named the same, whatever was drawn
+        judged = [
+            r for r in judged if not r.is_random
+        ]  # then the same answers are named the same, whatever was drawn
     failed = [r for r in judged if r.problem][:MISCONCEPTION_CASES]
     for first in failed[:EXPLAINED_CASES]:
         told = first.problem.misconception if first.problem else ""
@@ -230,15 +233,19 @@ def explain(exercise: Exercise, results: list[Result]) -> Misconception | None:
             return next((m for m in exercise.misconceptions if m.name == told), None)
         others = [r for r in judged if r is not first][:MISCONCEPTION_CASES]
         candidates = [m for m in exercise.misconceptions if gives(m, first)]
-        candidates = [m for m in candidates if any(is_evidence(r) and gives(m, r) for r in failed)]
+        candidates = [m for m in candidates if has_evidence(m, failed) or all(gives(m, r) for r in judged)]
         if candidates:
             return max(candidates, key=lambda m: sum(gives(m, r) for r in others))
     return None
 
 
-def is_evidence(result: Result) -> bool:
-    """Return whether a failed case can speak for an idea: by its answer, or by an exception that the student wrote."""
-    return result.outcome.failure is None or is_deliberate(result.outcome.failure)
+def has_evidence(misconception: Misconception, failed: list[Result]) -> bool:
+    """Return whether a failed case speaks for an idea: by its answer, or by an exception that the student wrote."""
+    return any(
+        gives(misconception, r)
+        for r in failed
+        if r.outcome.failure is None or is_deliberate(r.outcome.failure)
+    )
 
 
 def is_deliberate(failure: Failure) -> bool:

@@ -31,6 +31,7 @@ output_size = Exercise(
         Case("stride 2 that divides", 7, 3, stride=2, answer=3),
         Case("padding on both sides", 5, 3, padding=1, answer=5),
         Case("a stride that does not divide", 8, 3, stride=2, answer=3),
+        Case("all but one pixel of a stride left over", 10, 3, stride=4, answer=2),
         Case("everything at once", 10, 4, stride=3, padding=2, answer=4),
         Case("a kernel as large as the image", 4, 4, answer=1),
     ),
@@ -230,11 +231,40 @@ def _(x, padding):
 
 
 @zero_pad.misconception(
-    "leaves-garbage",
-    "There are numbers other than zero in your border. np.empty does not clear its memory: use np.zeros. If you used np.ones, think what a border of ones would add to each window.",
+    "slices-up-to-minus-zero",
+    "With padding 0 your slice is `0:-0`, which is `0:0`, and empty: minus zero does not mean the end. Count from the start: "
+    "`padding : padding + H`.",
 )
 def _(x, padding):
-    return F.pad(tensor(x), (padding,) * 4, value=1.0).numpy()
+    if padding == 0:
+        raise Refusal("an empty slice")
+    return torch_zero_pad(x, padding)
+
+
+@zero_pad.misconception(
+    "never-puts-x-in",
+    "Your result is all zeros: x was never written into its middle. (`x = out` gives the zeros another name; it copies nothing.)",
+)
+def _(x, padding):
+    return np.zeros_like(torch_zero_pad(x, padding))
+
+
+def _is_x_in_garbage(value: Any, x: np.ndarray, padding: int) -> bool:
+    """Return whether x lies where it should, and the border is not zero."""
+    right, got = torch_zero_pad(x, padding), np.asarray(value)
+    if not padding or got.shape != right.shape:
+        return False
+    middle = (..., slice(padding, -padding), slice(padding, -padding))
+    return bool(np.allclose(got[middle], right[middle]) and not np.allclose(got, right))
+
+
+@zero_pad.misconception(
+    "leaves-garbage",
+    "There are numbers other than zero in your border. np.empty does not clear its memory: use np.zeros.",
+    when=_is_x_in_garbage,
+)
+def _(x, padding):
+    return F.pad(tensor(x), (padding,) * 4, value=7.0).numpy()
 
 
 # ----------------------------------------------------------------------------------------------------- window_dot
@@ -330,6 +360,25 @@ def _(x, w, b, row, col):
 )
 def _(x, w, b, row, col):
     return ((_window(x, w, row, col) * tensor(w)).sum((1, 2)) + b).numpy()
+
+
+@window_dot.misconception(
+    "sums-one-axis",
+    "You sum over one axis only, as Python's own sum() does. One window gives one number: np.sum adds up everything.",
+)
+def _(x, w, b, row, col):
+    return ((_window(x, w, row, col) * tensor(w)).sum(0) + b).numpy()
+
+
+@window_dot.misconception(
+    "multiplies-matrices",
+    "np.dot and @ multiply matrices, rows by columns. Here each weight meets just the pixel under it: use `*`, then np.sum.",
+)
+def _(x, w, b, row, col):
+    window = _window(x, w, row, col).numpy()
+    if w.shape[1] != w.shape[2]:
+        raise Refusal("the shapes do not fit")
+    return np.dot(window, w) + b
 
 
 @window_dot.misconception(

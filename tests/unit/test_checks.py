@@ -136,7 +136,7 @@ def test_a_verdict_in_a_kernel_shows_html_and_hands_nbgrader_the_points(double, 
 
 def test_an_exception_is_told_with_the_students_line(double):
     text = str(check(student("def double(x):\n    y = x + 1\n    return y.nothing"), name="double"))
-    assert "It raised AttributeError: 'numpy.ndarray' object has no attribute 'nothing' in line 3: " in text
+    assert "It raised AttributeError: 'numpy.ndarray' object has no attribute 'nothing' in line 3\n" in text
 
 
 @pytest.mark.parametrize(
