@@ -14,10 +14,15 @@ if TYPE_CHECKING:
     from .conv_explorer import ConvExplorer
     from .kernel_lab import KernelLab
     from .pool_lab import PoolLab
+    from .receptive_field import ReceptiveField
 
-__all__ = ["ConvExplorer", "KernelLab", "PoolLab"]
-
-_MODULES = {"ConvExplorer": "conv_explorer", "KernelLab": "kernel_lab", "PoolLab": "pool_lab"}
+_MODULES = {
+    "ConvExplorer": "conv_explorer",
+    "KernelLab": "kernel_lab",
+    "PoolLab": "pool_lab",
+    "ReceptiveField": "receptive_field",
+}
+__all__ = ["ConvExplorer", "KernelLab", "PoolLab", "ReceptiveField"]
 
 
 def __getattr__(name: str) -> object:

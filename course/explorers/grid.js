@@ -26,7 +26,7 @@ export class Grid {
     };
     const to = (event, act) => { const place = at(event); if (place) act?.(place[0] + this.spec.top, place[1] + this.spec.left, event.buttons > 0); };
     // a mouse at rest also "moves" when the page shifts under it: only real moves count
-    const moved = (e) => (e.pointerType === "mouse" && (e.movementX || e.movementY)) || e.buttons;
+    const moved = (e) => (e.pointerType === "mouse" && `${e.screenX},${e.screenY}` !== this.page.pointer) || e.buttons;
     this.canvas.addEventListener("pointermove", (e) => moved(e) && to(e, this.move));
     this.canvas.addEventListener("pointerdown", (e) => { this.canvas.focus({ preventScroll: true }); to(e, this.move); });
     this.canvas.addEventListener("click", (e) => to(e, this.pin));
@@ -40,8 +40,10 @@ export class Grid {
     const [row, col] = s.cursor ?? s.start ?? [s.top, s.left];
     const within = (n, first, count) => Math.max(first, Math.min(first + count - 1, n));
     const leap = s.leap ?? 1;
-    if (step) this.move(within(row + leap * step[0], s.top, s.rows), within(col + leap * step[1], s.left, s.cols), event.shiftKey);
-    else if (event.key === "Enter" && this.pin) this.pin(row, col);
+    if (step) {
+      s.cursor = [within(row + leap * step[0], s.top, s.rows), within(col + leap * step[1], s.left, s.cols)]; // for a key before the next frame
+      this.move(...s.cursor, event.shiftKey);
+    } else if (event.key === "Enter" && this.pin) this.pin(row, col);
     else if (this.type && /^[-0-9.]$/.test(event.key)) return this.type();
     else return;
     event.preventDefault();
@@ -115,6 +117,8 @@ export class Grid {
     ink.putImageData(image, 0, 0);
     paper.imageSmoothingEnabled = false;
     paper.drawImage(small, edge, edge, cols * cell, rows * cell);
+    paper.strokeStyle = page.ink.line;
+    paper.strokeRect(edge - 0.5, edge - 0.5, cols * cell + 1, rows * cell + 1);
   }
 
   digits(paper, { rows, cols, values, flags, text, top, left, bare }) {
@@ -146,7 +150,7 @@ export class Grid {
         if (!(flag & ~EMPTY)) continue;
         if (flag & PAD) this.dash(paper, x, y);
         if (flag & UNREAD) this.hatch(paper, x, y);
-        if (cell < 9) this.edges(paper, n, x, y);
+        if (cell < 9 || this.spec.outline) this.edges(paper, n, x, y);
         else if (flag & WINDOW) this.box(paper, x, y, page.ink.mark, thick, []);
         else if (flag & TOUCHED) this.box(paper, x, y, page.ink.touch, thick, [3, 2]);
         if (flag & WRONG) this.cross(paper, x, y);

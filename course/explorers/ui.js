@@ -26,6 +26,7 @@ export class Page {
     this.live = el("p", { class: "cx-live", role: "status", "aria-live": "polite" });
     this.root = el("section", { class: "cx", "aria-label": title, "data-lm-suppress-shortcuts": "true", onkeydown: (e) => this.key(e) });
     this.root.append(el("h3", {}, title));
+    for (const event of ["pointermove", "pointerdown"]) this.root.addEventListener(event, (e) => { this.pointer = `${e.screenX},${e.screenY}`; });
     this.keys = keys;
     this.stops = [];
     this.listen();

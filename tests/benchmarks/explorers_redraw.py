@@ -38,7 +38,7 @@ SWEEP = """async ([selector, steps]) => {
   for (let n = 0; n < steps; n++) {
     const box = canvas.getBoundingClientRect();
     const spot = { clientX: box.left + 4 + ((n * 37) % Math.max(8, box.width - 8)), clientY: box.top + 4 + ((n * 23) % Math.max(8, box.height - 8)),
-      bubbles: true, pointerType: "mouse", buttons: 1, pointerId: 1, movementX: 1 };
+      bubbles: true, pointerType: "mouse", buttons: 1, pointerId: 1, screenX: n };
     canvas.dispatchEvent(new PointerEvent("pointermove", spot));
     await frame();
   }
@@ -56,6 +56,9 @@ TURN = """async ([label, values]) => {
   return window.times;
 }"""
 CONV = "canvas[tabindex][aria-label^='%s']"
+VGG = dict(
+    layers=[layer for n in (2, 2, 3, 3, 3) for layer in [("conv", 3, 1, 1)] * n + [("pool", 2)]], size=224
+)
 # explorer, settings, what is done: (what it is, script, its arguments)
 RUNS: list = [
     ("ConvExplorer", {}, "move over the output", SWEEP, [CONV % "Output", 200]),
@@ -97,6 +100,8 @@ RUNS: list = [
         TURN,
         ["value of the chosen input", list(range(100))],
     ),
+    ("ReceptiveField", VGG, "VGG-16, move over the input, 224 x 224", SWEEP, [CONV % "Input", 200]),
+    ("ReceptiveField", VGG, "VGG-16, change a layer", TURN, ["layer 3 kernel", [2, 3, 4] * 30]),
     ("KernelLab", {}, "256 x 256, move over the result", SWEEP, [CONV % "Result", 200]),
 ]
 

@@ -152,7 +152,45 @@ def pool_cases(count: int = 290, seed: int = 8) -> list[dict]:
     return cases
 
 
-MAKERS = {"conv": conv_cases, "kernel": kernel_cases, "pool": pool_cases}
+def field_cases(count: int = 260, seed: int = 9) -> list[dict]:
+    """Return ``count`` stacks of averaging layers with the gradient of one output; ``grad`` is None where one does not fit."""
+    rng, cases = random.Random(seed), []
+    for _ in range(count):
+        layers = [
+            [
+                rng.choice(["conv", "pool"]),
+                rng.randint(1, 5),
+                rng.randint(1, 3),
+                rng.randint(0, 2),
+                rng.choice([1, 1, 2]),
+            ]
+            for _ in range(rng.randint(1, 4))
+        ]
+        settings = {"layers": layers, "size": rng.randint(6, 24)}
+        x = torch.zeros(1, 1, settings["size"], settings["size"], dtype=torch.float64, requires_grad=True)
+        out = x
+        try:
+            for _, kernel, stride, padding, dilation in layers:
+                w = torch.full((1, 1, kernel, kernel), 1 / kernel**2, dtype=torch.float64)
+                out = F.conv2d(out, w, None, stride, padding, dilation)
+        except RuntimeError:
+            cases.append({"settings": settings, "grad": None})
+            continue
+        place = [rng.randrange(out.shape[2]), rng.randrange(out.shape[3])]
+        out[0, 0, place[0], place[1]].backward()
+        rows = x.grad[0, 0].sum(1), x.grad[0, 0].sum(0)  # separable: enough to check
+        cases.append(
+            {
+                "settings": settings,
+                "size": out.shape[2],
+                "place": place,
+                "grad": [rounded(one) for one in rows],
+            }
+        )
+    return cases
+
+
+MAKERS = {"conv": conv_cases, "kernel": kernel_cases, "pool": pool_cases, "field": field_cases}
 
 
 def main() -> int:

@@ -41,11 +41,16 @@ class Shown:
             self.errors.append(f"asked the network for {request.url}")
 
     def state(self, name):
+        self.settle()
         return self.page.evaluate("name => model.state[name]", name)
 
     def sentence(self):
         self.settle()
         return self.page.locator(".cx-live").inner_text()
+
+    def text(self, selector):
+        self.settle()
+        return self.page.inner_text(selector)
 
     def settle(self):
         """Wait until what was asked for is drawn."""

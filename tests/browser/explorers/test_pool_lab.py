@@ -35,11 +35,11 @@ def test_a_move_crosses_out_what_changed_and_can_be_taken_back(show):
     assert not shown.grid("Before").is_visible()
     shown.page.get_by_label("move the input left").click()
     shown.settle()
-    assert "The move changed 2 of 2 outputs" in shown.page.inner_text(".cx")
+    assert "The move changed 2 of 2 outputs" in shown.text(".cx")
     shown.page.get_by_label("move the input right").click()
     shown.page.get_by_label("move the input right").click()
     shown.settle()
-    assert "The move changed 0 of 2 outputs" in shown.page.inner_text(".cx")
+    assert "The move changed 0 of 2 outputs" in shown.text(".cx")
     shown.page.get_by_label("move the input back").click()
     shown.settle()
     assert not shown.grid("Before").is_visible()
@@ -61,7 +61,7 @@ def test_an_edit_is_kept_where_it_was_made_though_the_input_has_moved(show):
 def test_enter_pins_and_touch_chooses(show):
     shown = show(PoolLab(), has_touch=True)
     shown.grid("Output").tap(position={"x": 30, "y": 30})
-    assert "pinned: out[0, 0] = max(" in shown.page.inner_text(".cx")
+    assert "pinned: out[0, 0] = max(" in shown.text(".cx")
     shown.page.get_by_label("more Window").tap()
     shown.page.get_by_label("Step on").tap()
     assert "the largest of 9 numbers" in shown.sentence()
@@ -70,7 +70,7 @@ def test_enter_pins_and_touch_chooses(show):
 
 def test_a_window_that_does_not_fit_is_explained(show):
     shown = show(PoolLab(size=2, kernel_size=3))
-    assert "The window spans 3 rows, the input has 2" in shown.page.inner_text(".cx-error")
+    assert "The window spans 3 rows, the input has 2" in shown.text(".cx-error")
 
 
 def test_the_presets_work(show):

@@ -1,0 +1,67 @@
+"""ReceptiveField in Chromium: editing the stack, choosing a pixel, levels, and the code that torch runs."""
+
+import pytest
+
+from course.explorers import ReceptiveField
+
+pytestmark = pytest.mark.browser
+
+
+def test_an_output_is_chosen_by_mouse_keys_and_touch(show):
+    shown = show(ReceptiveField(), has_touch=True)
+    assert shown.sentence().startswith(
+        "Output row 4, column 4 sees rows 4 to 10 and columns 4 to 10 of the input: 7 × 7."
+    )
+    output = shown.grid("Output")
+    output.focus()
+    shown.page.keyboard.press("ArrowRight")
+    assert "column 5 sees rows 4 to 10 and columns 5 to 11" in shown.sentence()
+    output.hover(position={"x": 25, "y": 25})
+    assert shown.sentence().startswith("Output row 0, column 0")
+    shown.page.get_by_label("Step on").tap()
+    assert shown.sentence().startswith("Output row 0, column 1")
+    shown.grid("Output").focus()
+    shown.page.keyboard.press("Home")
+    assert shown.sentence().startswith("Output row 4, column 4")
+
+
+def test_a_place_of_a_level_chooses_the_output_that_looks_there(show):
+    shown = show(ReceptiveField(layers=[("conv", 5), ("pool", 2)], size=20))
+    shown.grid("Input").focus()
+    before = shown.sentence()
+    for _ in range(3):
+        shown.page.keyboard.press("ArrowDown")
+    assert shown.sentence() != before
+    shown.page.get_by_label("Level shown").last.select_option("1")
+    assert "Level 1 (conv) 16 × 16" in shown.text(".cx")
+
+
+def test_layers_are_edited_added_moved_and_removed(show):
+    shown = show(ReceptiveField(layers=[("conv", 3), ("pool", 2)]))
+    shown.fill("layer 1 kernel", 5)
+    shown.page.get_by_label("add a conv layer").click()
+    shown.page.get_by_label("move layer 2 up").click()
+    shown.settle()
+    assert shown.state("layers") == [["pool", 2, 2, 0, 1], ["conv", 5, 1, 0, 1], ["conv", 3, 1, 1, 1]]
+    shown.page.get_by_label("remove layer 1").click()
+    shown.settle()
+    assert "7 × 7" in shown.sentence()
+    assert (
+        repr(eval(shown.code("Python")))
+        == "ReceptiveField(layers=[['conv', 5, 1, 0, 1], ['conv', 3, 1, 1, 1]])"
+    )
+    shown.fill("layer 1 kernel", 40)
+    assert "Layer 1 (conv) spans 40 rows, but 16 are left" in shown.text(".cx-error")
+
+
+@pytest.mark.parametrize("preset", ["lenet", "alexnet", "vgg", "resnet", "dilated", "seven"])
+def test_a_preset_is_shown_and_its_code_runs(show, preset):
+    shown = show(ReceptiveField())
+    shown.page.get_by_role("combobox", name="Preset").select_option(preset)
+    sentence = shown.sentence()
+    names = {"print": lambda *_: None}
+    exec(shown.code("PyTorch"), names)
+    seen = (names["shares"] != 0).any(0).nonzero().flatten()
+    first, last = sentence.split("columns ")[1].split(" of the input")[0].replace("−", "-").split(" to ")
+    assert seen[0] == max(0, int(first))
+    assert seen[-1] == min(len(names["shares"]) - 1, int(last))
