@@ -47,7 +47,7 @@ conv2d_grad_input = Exercise(
     parameters=GRAD_PARAMETERS,
     returns="an array of the shape of x",
     oracle=torch_grad_input,
-    cases=backward_cases([[[[2, 4], [6, 8]]]], [[[[1, 2, 0], [3, 6, 4], [0, 6, 8]]]]),
+    cases=backward_cases([[[[1, 2, 0], [3, 6, 4], [0, 6, 8]]]], [[[[2, 4], [6, 8]]]]),
     random=random_backward,
     hints=(
         "Think of a single output. Which pixels went into it, and with which weight each? If this output matters g, how much does "
@@ -56,7 +56,7 @@ conv2d_grad_input = Exercise(
         "times the filter. As in conv2d, do it for all outputs at once, one kernel position (i, j) at a time: the block that the weight "
         "met in the forward pass is the block to which its part is added. At the end cut the border off.",
         "For (i, j): `np.einsum('nohw,oc->nchw', grad_out, w[:, :, i, j])` is what all outputs send back through these weights. Add it "
-        "(+=) to the block with rows `i : i + stride * H_out : stride`, cut to H_out of them, and columns likewise. Return rows "
+        "(+=) to the block with rows `i : i + stride * H_out : stride`, and columns likewise. Return rows "
         "`padding : padding + H`, columns `padding : padding + W`.",
     ),
 )
@@ -270,8 +270,8 @@ conv2d_backward = Exercise(
     oracle=torch_gradients,
     cases=(
         *backward_cases(
-            ([[[[2, 4], [6, 8]]]], [[[[10, 12], [14, 16]]]], [2]),
             ([[[[1, 2, 0], [3, 6, 4], [0, 6, 8]]]], [[[[11, 14], [20, 23]]]], [3]),
+            ([[[[2, 4], [6, 8]]]], [[[[10, 12], [14, 16]]]], [2]),
         ),
         Case(
             "no Python loop over pixels",
@@ -360,6 +360,16 @@ def _(grad_out, x, w, stride=1, padding=0):
 @conv2d_backward.misconception(
     "averages-over-the-batch",
     "You divide grad_w and grad_b by the number of images. If the loss is a mean over the batch, that division is in grad_out already.",
+    when=lambda value, grad_out, x, *args, **kwargs: (
+        isinstance(value, list | tuple)
+        and len(value) == 3
+        and len(x) > 1
+        and any(
+            matches(value, (right[0] / n, right[1] / len(x), right[2] / len(x)))
+            for right in [torch_gradients(grad_out, x, *args, **kwargs)]
+            for n in (1, len(x))
+        )
+    ),
 )
 def _(grad_out, x, w, stride=1, padding=0):
     grad_x, grad_w, grad_b = torch_gradients(grad_out, x, w, stride, padding)

@@ -171,11 +171,11 @@ SMALL = np.array([[[[1.0, 2.0], [3.0, 4.0]]]])
 GRAD_PARAMETERS = ("grad_out", "x", "w", "stride", "padding")
 
 
-def backward_cases(one: Any, overlapping: Any) -> tuple[Case, ...]:
+def backward_cases(overlapping: Any, one: Any) -> tuple[Case, ...]:
     """Return the cases of the exercises that go back through a convolution, with the answers of the first two."""
     return (
-        Case("one window, by hand", np.array([[[[2.0]]]]), SMALL + 4, SMALL, answer=one),
         Case("four windows, by hand", DIAGONAL, COUNTING, SMALL, answer=overlapping),
+        Case("one window, by hand", np.array([[[[2.0]]]]), SMALL + 4, SMALL, answer=one),
         Case("a wide image, a high kernel", normal(1, 1, 2, 6), normal(1, 1, 4, 7), normal(1, 1, 3, 2)),
         Case("three channels, two filters", normal(1, 2, 2, 4), normal(1, 3, 4, 5), normal(2, 3, 3, 2)),
         Case("as many filters as channels", normal(1, 2, 3, 3), normal(1, 2, 4, 5), normal(2, 2, 2, 3)),
@@ -222,7 +222,7 @@ conv2d_grad_weight = Exercise(
     parameters=GRAD_PARAMETERS,
     returns="an array of the shape of w",
     oracle=torch_grad_weight,
-    cases=backward_cases([[[[10, 12], [14, 16]]]], [[[[11, 14], [20, 23]]]]),
+    cases=backward_cases([[[[11, 14], [20, 23]]]], [[[[10, 12], [14, 16]]]]),
     random=random_backward,
     hints=(
         "Take one single weight and ask where it was used. At each of these places it met a pixel; what does the output there "
@@ -230,7 +230,7 @@ conv2d_grad_weight = Exercise(
         "Pad x. Loop over the kernel positions (i, j): the pixels that the weights there have met, over all outputs, are one strided "
         "block of the padded image, as large as the output. Multiply the block by grad_out and sum over images and places; what is "
         "left is a number for each filter and channel.",
-        "The block of (i, j) has rows `i : i + stride * H_out : stride`, cut to H_out of them, and columns likewise; it has shape "
+        "The block of (i, j) has rows `i : i + stride * H_out : stride`, and columns likewise; it has shape "
         "(N, C, H_out, W_out). grad_out is (N, O, H_out, W_out). In np.einsum call them nchw and nohw: the letters that stay are oc.",
     ),
 )
@@ -360,6 +360,18 @@ def _(grad_out, x, w, stride=1, padding=0):
 def _(grad_out, x, w, stride=1, padding=0):
     total = np.repeat(grad_out.sum(1, keepdims=True), len(w), 1)
     return torch_grad_weight(total, x, w, stride, padding)
+
+
+@conv2d_grad_weight.misconception(
+    "one-number-for-all-filters",
+    "At each kernel position all filters and channels get the same number: you sum over everything. Sum over images, rows and columns "
+    "only; a number for each filter and each channel is left.",
+)
+def _(grad_out, x, w, stride=1, padding=0):
+    maps, channels = (
+        np.repeat(a.sum(1, keepdims=True), k, 1) for a, k in zip((grad_out, x), w.shape, strict=False)
+    )
+    return torch_grad_weight(maps, channels, w, stride, padding)
 
 
 @conv2d_grad_weight.misconception(

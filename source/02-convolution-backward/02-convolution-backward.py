@@ -16,8 +16,8 @@
 # Unit 01 ended with a question: who chooses the nine numbers of a filter? Nobody does. They are learned, by changing each of them a
 # little so that the answer gets better, again and again.
 #
-# In this notebook you find out *how* to change each number: first by trying, then by calculating, which is hundreds of times faster. It
-# takes two to three hours, and needs unit 01. At the end your own code finds a filter that it has never seen, from nothing but a
+# In this notebook you find out *how* to change each number: first by trying, then by calculating, which is far faster. It takes two to
+# three hours, and needs unit 01. At the end your own code finds a filter that it has never seen, from nothing but a
 # photograph and what the filter made of it.
 
 # %% tags=["setup"] nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -30,12 +30,12 @@ from course.layers import conv2d
 from course.timing import seconds
 
 # %% [markdown]
-# The `conv2d` here does what yours of unit 01 does, and is computed by PyTorch, so that this notebook works even if yours is not finished.
+# The `conv2d` here does what yours of unit 01 does. It is computed by PyTorch, so that this notebook works even if yours is not finished.
 #
 # ## A filter that nobody shows you
 #
 # On the left is a photograph, shifted and scaled so that its mean is 0 and its standard deviation 1. On the right is what a 7 x 7 filter
-# made of it. You may use both pictures. The filter itself stays hidden until the end: 49 unknown numbers.
+# made of it. (Red is positive, blue negative.) You may use both pictures. The filter itself stays hidden until the end: 49 unknown numbers.
 
 # %% tags=["experiment"]
 photo, none = grey_photograph("china", 60), np.zeros(1)
@@ -76,9 +76,9 @@ print(f"loss {loss(guess):.5f}, with the nudge {loss(nudged):.5f}")
 # Find the gradient of any function by nudging. For each number of `x`, one at a time, with all others left as they are:
 #
 # ```text
-# f(x, this number + eps) - f(x, this number - eps)
-# -------------------------------------------------
-#                     2 · eps
+# f(x with this number + eps) - f(x with this number - eps)
+# ---------------------------------------------------------
+#                         2 · eps
 # ```
 #
 # Nudging up *and* down is more accurate than nudging up only.
@@ -142,7 +142,12 @@ hint("numerical_gradient")
 # %% tags=["experiment"]
 sizes = 10.0 ** -np.arange(1, 14)
 up_only = [abs((np.exp(1 + eps) - np.exp(1)) / eps - np.e) for eps in sizes]
-total = lambda x: np.exp(x).sum()
+
+
+def total(x):
+    return np.exp(x).sum()
+
+
 both = [abs(numerical_gradient(total, np.ones(1), eps)[0] - np.e) for eps in sizes]
 errors = {"up only": up_only, "up and down (yours)": both}
 plot_lines(errors, "size of the nudge", "error of the slope", x=sizes, log="xy")
@@ -183,8 +188,8 @@ show_maps(out, target, grad_out, titles=["output of the guess", "target", "grad_
 # The guess puts out zeros, so `grad_out` is the target turned negative and scaled: where the target is high, a higher output lowers the
 # loss.
 #
-# Now go one step back. A weight changes some outputs, and each of them changes the loss. The **chain rule** says: multiply along each way,
-# then add up the ways. Three functions do that, for b, w and x.
+# Now go one step back. A weight changes some outputs, and each of them changes the loss. The **chain rule** says: multiply along each path,
+# then add up the paths. Three functions do that, for b, w and x.
 #
 # They are pure functions: `grad_out` and the layer's inputs go in, a new array comes out, and nothing is changed in place. (CS231n hands over
 # a tuple called `cache` instead.)
@@ -242,7 +247,7 @@ hint("conv2d_grad_bias")
 # ## One weight, many places
 #
 # A weight is used at every place of the output. At each it is multiplied by the pixel that it meets there. So if the weight grows by 1, the
-# output at that place grows by that pixel, and the loss by `grad_out` there times the pixel. The ways add up:
+# output at that place grows by that pixel, and the loss by `grad_out` there times the pixel. The paths add up:
 #
 # **the gradient of a shared weight is the sum over all the places where it is used.**
 #
@@ -264,7 +269,7 @@ show_numbers(image, image[0:2, 1:3], sample, titles=titles)
 # *medium · 30 minutes · 4 points*
 #
 # You know the blocks from unit 01: for kernel position (i, j), the pixels that the weights there meet are one block of the padded image, as
-# large as the output. Padding is np.pad with a pair for each axis, or your `zero_pad`.
+# large as the output. To pad, use np.pad with a pair for each axis, or paste your `zero_pad` into a cell above.
 #
 # Of `w` you need the shape only. (It does not follow from the other shapes: when the stride does not divide, kernels of several sizes give
 # the same output size.)
@@ -291,7 +296,7 @@ def conv2d_grad_weight(grad_out, x, w, stride=1, padding=0):
     grad_w = np.zeros(w.shape)
     for i, j in np.ndindex(w.shape[2:]):
         block = padded[:, :, i : i + stride * height : stride, j : j + stride * width : stride]
-        grad_w[:, :, i, j] = np.einsum("nohw,nchw->oc", grad_out, block[:, :, :height, :width])
+        grad_w[:, :, i, j] = np.einsum("nohw,nchw->oc", grad_out, block)
     return grad_w
     ### END SOLUTION
 
@@ -301,8 +306,8 @@ check(conv2d_grad_weight)
 from course.checks import Case, integers, normal
 
 cases = [
-    Case("one window", np.array([[[[-3.0]]]]), normal(1, 1, 2, 3), normal(1, 1, 2, 3)),
     Case("six windows", normal(1, 1, 2, 3), normal(1, 1, 3, 4), normal(1, 1, 2, 2)),
+    Case("one window", np.array([[[[-3.0]]]]), normal(1, 1, 2, 3), normal(1, 1, 2, 3)),
     Case("a high image, a wide kernel", normal(1, 1, 6, 2), normal(1, 1, 7, 5), normal(1, 1, 2, 4)),
     Case("four channels, three filters", normal(1, 3, 4, 2), normal(1, 4, 5, 4), normal(3, 4, 2, 3)),
     Case("as many filters as channels", normal(1, 3, 2, 5), normal(1, 3, 4, 6), normal(3, 3, 3, 2)),
@@ -355,7 +360,7 @@ plot_bars(times, "milliseconds", "the gradient of 49 weights")
 # the gradient travels back layer by layer; this is *backpropagation*.
 #
 # A pixel lies in several windows, and so goes into several outputs. Each of these sends back its `grad_out` times the weight that the
-# pixel met there, and again the ways add up.
+# pixel met there, and again the paths add up.
 #
 # **Predict**, for this kernel and this `grad_out` on a 3 x 3 image, the gradient of the pixel in the middle. Which weight did it meet in each of
 # the four windows?
@@ -412,7 +417,7 @@ def conv2d_grad_input(grad_out, x, w, stride=1, padding=0):
     whole = np.zeros((*x.shape[:2], rows + 2 * padding, columns + 2 * padding))
     for i, j in np.ndindex(w.shape[2:]):
         block = whole[:, :, i : i + stride * height : stride, j : j + stride * width : stride]
-        block[:, :, :height, :width] += np.einsum("nohw,oc->nchw", grad_out, w[:, :, i, j])
+        block += np.einsum("nohw,oc->nchw", grad_out, w[:, :, i, j])
     return whole[:, :, padding : padding + rows, padding : padding + columns]
     ### END SOLUTION
 
@@ -422,8 +427,8 @@ check(conv2d_grad_input)
 from course.checks import Case, integers, normal
 
 cases = [
-    Case("one window", np.array([[[[-3.0]]]]), normal(1, 1, 2, 3), normal(1, 1, 2, 3)),
     Case("six windows", normal(1, 1, 2, 3), normal(1, 1, 3, 4), normal(1, 1, 2, 2)),
+    Case("one window", np.array([[[[-3.0]]]]), normal(1, 1, 2, 3), normal(1, 1, 2, 3)),
     Case("a high image, a wide kernel", normal(1, 1, 6, 2), normal(1, 1, 7, 5), normal(1, 1, 2, 4)),
     Case("four channels, three filters", normal(1, 3, 4, 2), normal(1, 4, 5, 4), normal(3, 4, 2, 3)),
     Case("as many filters as channels", normal(1, 3, 2, 5), normal(1, 3, 4, 6), normal(3, 3, 3, 2)),
@@ -488,7 +493,9 @@ print("mean distance from the sharp photograph: {:.3f}, then {:.3f}".format(*dis
 # From now on this function is called hundreds of times, so it is graded without a Python loop over pixels, in the functions that it calls
 # too. If yours loop over places, go back and let them loop over kernel positions.
 #
-# **Predict:** with what is your `conv2d_backward` slower, a larger image or a larger kernel?
+# **Predict** the shapes of the three gradients for x (2, 3, 8, 6), w (5, 3, 3, 3) and stride 2.
+#
+# <details><summary>Answer</summary>(2, 3, 8, 6), (5, 3, 3, 3) and (5,): those of x, w and b, whatever the stride.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "conv2d_backward", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def conv2d_backward(grad_out, x, w, stride=1, padding=0):
@@ -513,8 +520,8 @@ check(conv2d_backward)
 from course.checks import Case, integers, normal
 
 cases = [
-    Case("one window", np.array([[[[-3.0]]]]), normal(1, 1, 2, 3), normal(1, 1, 2, 3)),
     Case("six windows", normal(1, 1, 2, 3), normal(1, 1, 3, 4), normal(1, 1, 2, 2)),
+    Case("one window", np.array([[[[-3.0]]]]), normal(1, 1, 2, 3), normal(1, 1, 2, 3)),
     Case("a high image, a wide kernel", normal(1, 1, 6, 2), normal(1, 1, 7, 5), normal(1, 1, 2, 4)),
     Case("four channels, three filters", normal(1, 3, 4, 2), normal(1, 4, 5, 4), normal(3, 4, 2, 3)),
     Case("as many filters as channels", normal(1, 3, 2, 5), normal(1, 3, 4, 6), normal(3, 3, 3, 2)),
@@ -577,8 +584,8 @@ show_maps(*(guesses[n] for n in (1, 10, 100, 2000)), titles=["1 step", "10", "10
 # Something appears, blurred at first, then sharper. Why so slowly? Perhaps the photograph is a poor teacher: neighbouring pixels are nearly
 # the same, so neighbouring weights do nearly the same, and the loss hardly tells them apart.
 #
-# Test that idea with an image in which neighbours have nothing in common: pure noise. (On the photograph a rate much larger than 0.012 makes
-# the loss explode; noise bears 0.4. Try both.)
+# Test that idea with an image in which neighbours have nothing in common: pure noise. (On the photograph a rate of 0.03 makes the loss
+# explode; noise bears 0.4. Try it.)
 #
 # **Predict** how many steps the noise will need.
 
@@ -593,8 +600,8 @@ lines = {"photograph": losses, "noise": noise_losses}
 plot_lines(lines, "step", "loss", log="xy")
 
 # %% [markdown]
-# With noise, every step divides the loss by the same large factor. With the photograph, it falls quickly in a few directions and creeps
-# in the others: a long valley. Units 04, 05 and 06 are about getting out of such valleys.
+# With noise, each step makes the loss several times smaller. With the photograph, a few broad features of the filter are found quickly, and
+# the rest only creeps along: the loss is a long valley. Units 04, 05 and 06 are about getting out of such valleys.
 #
 # ## Your picture
 #
