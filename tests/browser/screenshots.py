@@ -37,10 +37,11 @@ def check_answer(home: Path):
 
 
 def class_report(page_file: Path):
-    """Take the picture of the first screen of a class report."""
-    with browser_page(viewport={"width": 1000, "height": 1000}) as page:
+    """Take the pictures of a class report: its first screen, and the students' verdicts."""
+    with browser_page(viewport={"width": 1000, "height": 860}) as page:
         page.goto(page_file.resolve().as_uri())
         page.screenshot(path=IMAGES / "report.png")
+        page.locator("details", has=page.locator(".matrix")).screenshot(path=IMAGES / "class.png")
 
 
 def main():

@@ -60,8 +60,8 @@ def test_one_exercise_can_be_checked_alone(notebook):
 
 
 def test_endless_loops_end_in_a_clear_line_and_the_rest_is_still_checked(notebook):
-    looping, right = check_notebook(notebook("while True: pass", to_chw=ENDLESS), seconds=2)
-    assert "stopped after 2 seconds: an endless loop?" in looping.text
+    looping, right = check_notebook(notebook("while True: pass", to_chw=ENDLESS), seconds=4)
+    assert "stopped after 4 seconds: an endless loop?" in looping.text
     assert right.passed
 
 
@@ -70,7 +70,7 @@ def test_a_cell_that_cannot_be_interrupted_is_killed_and_what_it_kept_from_being
 ):
     monkeypatch.setattr("autograder.selfcheck.GRACE", 1)
     stubborn = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
-    answers = texts(notebook(normalize=stubborn), seconds=2)
+    answers = texts(notebook(normalize=stubborn), seconds=4)
     assert answers["to_chw"].startswith("✓")
     assert "not checked" in answers["normalize"]
     assert "could not be stopped" in answers["normalize"]
