@@ -35,7 +35,8 @@ from course.timing import seconds
 # ## A filter that nobody shows you
 #
 # On the left is a photograph, shifted and scaled so that its mean is 0 and its standard deviation 1. On the right is what a 7 x 7 filter
-# made of it. (Red is positive, blue negative.) You may use both pictures. The filter itself stays hidden until the end: 49 unknown numbers.
+# made of it. (Red is positive, blue negative.) You may use both pictures. The filter itself, 49 numbers, stays hidden until the end;
+# printing it now would spoil the story.
 
 # %% tags=["experiment"]
 photo, none = grey_photograph("china", 60), np.zeros(1)
@@ -167,7 +168,8 @@ plot_lines(errors, "size of the nudge", "error of the slope", x=sizes, log="xy")
 # %% tags=["experiment"]
 one_call = seconds(loss, guess)
 hours = 2 * 61e6 * one_call / 3600
-print(f"one call {1000 * one_call:.2f} ms, so one step of 61 million weights: {hours:.0f} hours")
+print(f"one call: {1000 * one_call:.2f} ms")
+print(f"one step of descent on 61 million weights: {hours:.1f} hours")
 
 # %% [markdown]
 # So nudging is for checking. To learn, calculate.
@@ -392,7 +394,7 @@ for padding in (2, 1, 0):
 # reads has the gradient 0.
 #
 # Again there are two ways round: output by output, which is a loop over places, or kernel position by kernel position, with the very
-# blocks of the forward pass. The values of `x` do not matter, only its shape.
+# blocks of the forward pass. (A slice is a view: `block += ...` on a slice of an array changes the array.) Of `x` you need the shape only.
 #
 # (Written out as one formula this is a convolution over `grad_out` with the kernel flipped; frameworks offer it as *transposed
 # convolution*. Adding to blocks needs no flip.)
@@ -460,7 +462,7 @@ for stride, padding in [(1, 0), (2, 0), (1, 1)]:
 show_numbers(*counts, titles=["stride 1", "stride 2", "stride 1, padding 1"])
 
 # %% [markdown]
-# The zeros belong to the pixels that stride 2 leaves over. Nothing can be learned through them.
+# The zeros belong to the pixels that stride 2 leaves over: the loss does not depend on them at all.
 #
 # ### Descent on pixels
 #
@@ -483,7 +485,8 @@ print("mean distance from the sharp photograph: {:.3f}, then {:.3f}".format(*dis
 
 # %% [markdown]
 # Much of it does. What the blur has wiped out all but completely, the finest detail, does not, and faint ripples appear along the edges.
-#
+
+# %% [markdown]
 # ## Exercise: `conv2d_backward`
 #
 # *easy · 15 minutes · 3 points*
