@@ -41,7 +41,12 @@ def class_report(page_file: Path):
     with browser_page(viewport={"width": 1000, "height": 860}) as page:
         page.goto(page_file.resolve().as_uri())
         page.screenshot(path=IMAGES / "report.png")
-        page.locator("details", has=page.locator(".matrix")).screenshot(path=IMAGES / "class.png")
+        page.add_style_tag(content=".matrix { margin: 12px; }")
+        box = page.locator(".matrix").bounding_box()
+        clip = {side: box[side] - 12 for side in "xy"} | {
+            side: box[side] + 24 for side in ("width", "height")
+        }
+        page.screenshot(path=IMAGES / "class.png", clip=clip, full_page=True)
 
 
 def main():
