@@ -20,6 +20,10 @@ TOPICS = (
     "activations",
     "linear",
     "losses",
+    "batch_norm",
+    "batch_norm_backward",
+    "folding",
+    "response_norm",
 )
 
 
