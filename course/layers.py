@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from course.checks.subject import being_checked
+
 Arrays = tuple[np.ndarray, ...]
 
 
@@ -130,8 +132,7 @@ def batch_norm(
     >>> out.round(3).ravel(), mean.round(3), var.round(3)
     (array([-1.,  1.]), array([0.2]), array([1.1]))
     """
-    import torch
-
+    torch = _torch()
     x, gamma, beta, mean, var = _tensors(x, gamma, beta, running_mean, running_var)
     if (
         training and x.numel() == x.shape[1]
@@ -193,33 +194,40 @@ def dropout_backward(grad_out, mask) -> np.ndarray:
     return np.asarray(grad_out) * np.asarray(mask)
 
 
-def _tensors(*arrays: Any) -> list[Any]:
-    """Return copies of the arrays as tensors of one dtype: float32 where all of them are, else float64."""
+def _torch() -> Any:
+    """Return torch, unless a check is running: a stand-in is no answer to an exercise, here as in grading."""
+    if being_checked():
+        raise RuntimeError(
+            "course.layers is for experiments, and is not there in grading: use functions of your own here"
+        )
     import torch
 
+    return torch
+
+
+def _tensors(*arrays: Any) -> list[Any]:
+    """Return copies of the arrays as tensors of one dtype: float32 where all of them are, else float64."""
+    torch = _torch()
     dtype = np.result_type(*arrays)
     dtype = dtype if dtype == np.float32 else np.dtype(np.float64)
     return [torch.from_numpy(np.array(array, dtype=dtype, order="C")) for array in arrays]
 
 
 def _labels(labels: Any) -> Any:
-    import torch
-
+    torch = _torch()
     return torch.as_tensor(np.array(labels, dtype=np.int64))
 
 
 def _forward(layer: Callable, *arrays: Any) -> np.ndarray:
     """Return ``layer(torch.nn.functional, *tensors)`` as an array."""
-    import torch
-
+    torch = _torch()
     with torch.no_grad():
         return layer(torch.nn.functional, *_tensors(*arrays)).numpy()
 
 
 def _backward(layer: Callable, grad_out: Any, *arrays: Any) -> Arrays:
     """Return the gradients of ``sum(layer(...) * grad_out)`` with respect to the arrays."""
-    import torch
-
+    torch = _torch()
     grad, *inputs = _tensors(grad_out, *arrays)
     for tensor in inputs:
         tensor.requires_grad_()

@@ -9,6 +9,7 @@ Plain data is None, bool, int, float, complex, str, NumPy arrays of numbers, and
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import copy
 import functools
 import io
@@ -24,6 +25,8 @@ from typing import Literal, Protocol
 import numpy as np
 
 from course.checks.recipe import is_recipe, make
+
+_checking = contextvars.ContextVar("checking", default=False)
 
 FailureKind = Literal[
     "raised", "unwritten", "missing", "odd_value", "interrupted", "timeout", "crashed", "machinery"
@@ -102,7 +105,11 @@ class LocalSubject:
                 steps or contextlib.nullcontext(),
             ):
                 warnings.simplefilter("ignore")
-                returned = called(*args, **kwargs)
+                checking = _checking.set(True)
+                try:
+                    returned = called(*args, **kwargs)
+                finally:
+                    _checking.reset(checking)
             value, failure = plain(returned), None
         except KeyboardInterrupt as error:
             value, failure = None, describe(error, "interrupted")
@@ -114,6 +121,11 @@ class LocalSubject:
         return Outcome(
             value, failure, changed, printed.getvalue()[:PRINTED_LIMIT], steps.count if steps else None
         )
+
+
+def being_checked() -> bool:
+    """Return whether a check is calling the student's function right now."""
+    return _checking.get()
 
 
 def with_driver(function: Callable, args: Sequence[object]) -> tuple[Callable, Sequence[object]]:

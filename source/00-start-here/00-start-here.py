@@ -262,7 +262,8 @@ show_maps(prepared[0][0], prepared[1][0], titles=["china, red channel", "flower,
 #
 # Grading looks at the functions that you wrote and nothing else. It tries them on inputs other than those of the check here, of the same
 # kinds. Extra cells, prints, warnings and pictures of yours cost nothing, nor does the way you write: loops or one line, lists or
-# arrays, all is fair unless the exercise says otherwise.
+# arrays, all is fair unless the exercise says otherwise. Only, up to unit 07 you write in NumPy: torch, SciPy and scikit-learn are not
+# there when your functions are graded.
 
 # %% [markdown]
 # Studying alone? Then the checks are your teacher, and `convnets check 00-start-here` in a terminal runs all of them at once.

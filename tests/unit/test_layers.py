@@ -167,3 +167,13 @@ def test_the_examples_in_the_docstrings_hold():
 def test_it_imports_without_torch():
     code = "import sys; sys.modules['torch'] = None; import course.layers"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_stand_in_is_no_answer_to_an_exercise():
+    """It would pass here and fail in grading, where there is no torch."""
+    from course.checks import check
+
+    verdict = check(lambda *args, **kwargs: layers.conv2d(*args, **kwargs), name="conv2d")
+    assert verdict.score == 0
+    assert "course.layers is for experiments" in verdict.text
+    assert layers.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), np.zeros(1)).shape == (1, 1, 2, 2)
