@@ -1,0 +1,65 @@
+"""The class report fits a phone, a dark screen and a sheet of paper."""
+
+import csv
+
+import pytest
+
+from autograder.report import COLUMNS, report
+from tests.browser.jupyterlab import browser_page
+
+pytestmark = pytest.mark.browser
+
+EXERCISES = (
+    "output_size",
+    "zero_pad",
+    "window_dot",
+    "conv2d_loops",
+    "same_padding",
+    "conv2d",
+    "count_parameters",
+)
+VERDICTS = ("passed", "partial", "failed", "missing", "timeout", "crashed", "not_graded")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    course = tmp_path_factory.mktemp("course")
+    with (course / "grades.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for student in ("ada", "a-student-with-a-very-long-name-" * 3):
+            for exercise, verdict in zip(EXERCISES, VERDICTS, strict=True):
+                wrong_idea = "flips-the-kernel" if exercise == "conv2d" else ""
+                row = (student, "01-convolution", exercise, "1", "2", verdict, wrong_idea, "x" * 300)
+                writer.writerow(row)
+    return report(course, "01-convolution").as_uri()
+
+
+def colours(page):
+    """Return the brightness, 0 to 255, of the page and of its text."""
+    script = "['backgroundColor', 'color'].map(name => getComputedStyle(document.body)[name])"
+    return [sum(map(float, colour[4:-1].split(","))) / 3 for colour in page.evaluate(script)]
+
+
+@pytest.mark.parametrize("width", [320, 380, 1000])
+def test_the_page_is_never_wider_than_the_screen(address, width):
+    with browser_page(viewport={"width": width, "height": 700}) as page:
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_page_is_dark_where_the_reader_wants_it_dark_and_light_on_paper(address):
+    with browser_page(color_scheme="dark") as page:
+        page.goto(address)
+        background, text = colours(page)
+        assert background < 60 < 180 < text
+        page.emulate_media(media="print")
+        background, text = colours(page)
+        assert text < 60 < 180 < background
+
+
+def test_every_verdict_has_a_mark_of_its_own_so_that_colour_is_not_needed(address):
+    with browser_page() as page:
+        page.goto(address)
+        marks = page.locator(".matrix tr:nth-child(2) td.cell").all_inner_texts()
+        assert len(set(marks)) == len(VERDICTS)
