@@ -43,7 +43,7 @@ avg_pool2d = Exercise(
     parameters=POOL_PARAMETERS,
     oracle=torch_avg_pool,
     cases=(
-        Case("one window, by hand", np.array([[[[2.0, 1.0], [5.0, 3.0]]]]), 2, answer=[[[[2.75]]]]),
+        Case("one window, by hand", np.array([[[[1.0, 2.0], [5.0, 3.0]]]]), 2, answer=[[[[2.75]]]]),
         Case("four windows, by hand", COUNTING, 2, answer=[[[[3.5, 5.5], [11.5, 13.5]]]]),
         *pool_cases(),
         WHOLE_NUMBERS,
@@ -90,6 +90,13 @@ def _(x, kernel_size, stride=None):
 def _(x, kernel_size, stride=None):
     answer = torch_avg_pool(x, kernel_size, stride)
     return np.trunc(answer) if x.dtype.kind in "iu" else answer
+
+
+@avg_pool2d.misconception(
+    "rounds-down", "You divide with `//`, which throws away what comes after the decimal point. Use `/`."
+)
+def _(x, kernel_size, stride=None):
+    return np.floor(torch_avg_pool(x, kernel_size, stride))
 
 
 # --------------------------------------------------------------------------------------------- avg_pool2d_backward
@@ -167,6 +174,17 @@ def _(grad_out, x, kernel_size, stride=None):
 )
 def _(grad_out, x, kernel_size, stride=None):
     return torch_avg_pool_backward(grad_out, x, kernel_size, stride) * x
+
+
+@avg_pool2d_backward.misconception(
+    "repeats-the-gradient",
+    "You blow grad_out up by repeating it. That fits only where windows lie side by side and fill the image. With another stride, or "
+    "with rows left over, go window by window and add.",
+)
+def _(grad_out, x, kernel_size, stride=None):
+    return (
+        F.interpolate(tensor(grad_out), scale_factor=kernel_size, mode="nearest") / kernel_size**2
+    ).numpy()
 
 
 # ------------------------------------------------------------------------------------------------------ l2_pool2d

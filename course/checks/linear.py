@@ -246,6 +246,18 @@ def _(grad_out, x, w):
 
 
 @linear_backward.misconception(
+    "reads-w-the-other-way",
+    "These are the gradients for w as (inputs, outputs), as CS231n has it. Here w is (O, D), as in torch, and the forward pass was "
+    "x @ w.T + b.",
+)
+def _(grad_out, x, w):
+    if w.shape[0] != w.shape[1]:
+        raise Refusal("the shapes do not fit")
+    _, gw, gb = torch_linear_backward(grad_out, x, w)
+    return torch_linear_backward(grad_out, x, w.T)[0], gw.T, gb
+
+
+@linear_backward.misconception(
     "forgets-to-transpose-grad-out",
     "Your grad_w multiplies along the wrong axis: it sums over something other than the examples. Two arrays (N, O) and (N, D) have N "
     "in common, and it must be the summed axis.",

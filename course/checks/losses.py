@@ -114,6 +114,10 @@ _overflow = _loss_of(lambda z: _naive(z).log())
 _one_for_all = _loss_of(lambda z: _one_maximum(z).log())
 
 
+def _zero_times_infinity(logits: Any, labels: Any) -> float:
+    return float(-(one_hot(logits, labels) * F.softmax(tensor(logits), 1).log()).sum(1).mean())
+
+
 @softmax_cross_entropy.misconception(
     "overflows",
     "Large logits give inf or nan: exp(1000) is too large for a float, and exp(-1000) is 0. Subtract the row's maximum from each row first; the "
@@ -132,6 +136,16 @@ def _(logits, labels):
 )
 def _(logits, labels):
     return _log_of_zero(logits, labels)
+
+
+@softmax_cross_entropy.misconception(
+    "multiplies-zero-by-infinity",
+    "You multiply one-hot rows with log-probabilities. Where a probability is too small for a float its log is -inf, and 0 times -inf is nan, even "
+    "for a wrong class. Take log(softmax) as a difference, and pick the label's entry by its index.",
+    when=_breaks_like(_zero_times_infinity),
+)
+def _(logits, labels):
+    return _zero_times_infinity(logits, labels)
 
 
 @softmax_cross_entropy.misconception(
@@ -365,6 +379,14 @@ def _(logits, labels):
 def _(logits, labels):
     hit = one_hot(logits, labels).amax(0)
     return ((F.softmax(tensor(logits), 1) - hit) / len(labels)).numpy()
+
+
+@softmax_cross_entropy_gradient.misconception(
+    "subtracts-the-label-s-number",
+    "You subtract the label itself, as a number, from its whole row. A label is the place where 1 is subtracted.",
+)
+def _(logits, labels):
+    return ((F.softmax(tensor(logits), 1) - tensor(labels)[:, None]) / len(labels)).numpy()
 
 
 @softmax_cross_entropy_gradient.misconception(
