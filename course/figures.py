@@ -184,3 +184,21 @@ def show_points(*clouds: Any, titles: str | Sequence[str] = ()) -> None:
         ax.set_title(title)
         ax.set_aspect("equal", adjustable="datalim")
     _plt().show()
+
+
+def show_paths(loss: Any, paths: Mapping[str, Any], minimum: tuple[float, float] = (0, 0)) -> None:
+    """Show paths (T, 2) through the landscape of ``loss``, a function of w[0] and w[1], one panel a path; a cross marks the minimum."""
+    points = np.concatenate([np.asarray(path) for path in paths.values()])
+    low, high = np.quantile(points, [0.01, 0.99], axis=0)
+    low, high = np.minimum(low, minimum), np.maximum(high, minimum)
+    (left, bottom), (right, top) = low - 0.2 * (high - low), high + 0.2 * (high - low)
+    grid = np.meshgrid(np.linspace(left, right, 80), np.linspace(bottom, top, 80))
+    size = (PAGE, PANEL * -(-len(paths) // 2) if len(paths) > 3 else PANEL)
+    shape = (2, -(-len(paths) // 2)) if len(paths) > 3 else (1, len(paths))
+    _, axes = _plt().subplots(*shape, figsize=size, squeeze=False, layout="constrained")
+    for ax, (name, path) in zip(axes.flat, paths.items(), strict=False):
+        ax.contour(*grid, np.sqrt(loss(np.stack(grid))), 12, cmap="Greys", linewidths=0.8)
+        ax.plot(*np.asarray(path).T, ".-", color=INK, linewidth=1, markersize=4)
+        ax.plot(*minimum, "x", color="#c62828", markersize=9, markeredgewidth=2)
+        ax.set(title=name, xlim=(left, right), ylim=(bottom, top), xlabel="w[0]", ylabel="w[1]")
+    _plt().show()
