@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .conv_explorer import ConvExplorer
     from .kernel_lab import KernelLab
+    from .optimizer_plane import OptimizerPlane
     from .pool_lab import PoolLab
     from .receptive_field import ReceptiveField
 
 _MODULES = {
     "ConvExplorer": "conv_explorer",
     "KernelLab": "kernel_lab",
+    "OptimizerPlane": "optimizer_plane",
     "PoolLab": "pool_lab",
     "ReceptiveField": "receptive_field",
 }
-__all__ = ["ConvExplorer", "KernelLab", "PoolLab", "ReceptiveField"]
+__all__ = ["ConvExplorer", "KernelLab", "OptimizerPlane", "PoolLab", "ReceptiveField"]
 
 
 def __getattr__(name: str) -> object:

@@ -211,7 +211,7 @@ export function shortest(sides) {
 
 export function constructorCall(name, state, defaults, first = "") {
   const changed = Object.keys(defaults).filter((k) => JSON.stringify(state[k]) !== JSON.stringify(defaults[k]));
-  const isSides = (k) => Array.isArray(defaults[k]) && defaults[k].every((n) => typeof n === "number");
+  const isSides = (k) => Array.isArray(defaults[k]) && defaults[k].length > 0 && defaults[k].every(Number.isInteger) && k !== "start";
   const given = changed.map((k) => `${k}=${isSides(k) ? shortest(state[k]) : literal(state[k])}`);
   return `${name}(${[first, ...given].filter(Boolean).join(", ")})`;
 }

@@ -6,7 +6,7 @@ import { el } from "./ui.js";
 export const PAD = 1, UNREAD = 2, WINDOW = 4, TOUCHED = 8, WRONG = 16, EMPTY = 32;
 
 export class Grid {
-  // `move(row, col, pressed)` on pointer and arrows (pressed: a button is down, or Shift), `pin(row, col)` on click and Enter, `type(text)` on a digit.
+  // `move(row, col, pressed)` on pointer and arrows (pressed: a button is down, or Shift; a 4th argument tells keys), `pin(row, col)` on click and Enter, `type(text)` on a digit.
   constructor(page, label, { move = null, pin = null, type = null, biggest = 34, tall = 460 } = {}) {
     Object.assign(this, { page, move, pin, type, biggest, tall, spec: null });
     this.title = el("figcaption", {}, label);
@@ -42,7 +42,7 @@ export class Grid {
     const leap = s.leap ?? 1;
     if (step) {
       s.cursor = [within(row + leap * step[0], s.top, s.rows), within(col + leap * step[1], s.left, s.cols)]; // for a key before the next frame
-      this.move(...s.cursor, event.shiftKey);
+      this.move(...s.cursor, event.shiftKey, true);
     } else if (event.key === "Enter" && this.pin) this.pin(row, col);
     else if (this.type && /^[-0-9.]$/.test(event.key)) return this.type();
     else return;
@@ -62,6 +62,7 @@ export class Grid {
     this.under(spec, size);
     paper.drawImage(this.back, 0, 0, ...size);
     if (spec.flags) this.marks(paper, spec);
+    spec.over?.(paper, this.edge, this.cell);
     this.frames(paper, spec);
   }
 

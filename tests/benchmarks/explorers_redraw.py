@@ -46,7 +46,7 @@ SWEEP = """async ([selector, steps]) => {
 }"""
 TURN = """async ([label, values]) => {
   const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-  const field = document.querySelector(`.cx [aria-label="${label}"]`);
+  const field = document.querySelector(`.cx input[aria-label="${label}"]`);
   window.times.length = 0;
   for (const value of values) {
     field.value = value;
@@ -56,6 +56,7 @@ TURN = """async ([label, values]) => {
   return window.times;
 }"""
 CONV = "canvas[tabindex][aria-label^='%s']"
+ALL = dict(methods=["descent", "momentum", "average", "nesterov", "adam"], mapped="adam")
 VGG = dict(
     layers=[layer for n in (2, 2, 3, 3, 3) for layer in [("conv", 3, 1, 1)] * n + [("pool", 2)]], size=224
 )
@@ -102,6 +103,20 @@ RUNS: list = [
     ),
     ("ReceptiveField", VGG, "VGG-16, move over the input, 224 x 224", SWEEP, [CONV % "Input", 200]),
     ("ReceptiveField", VGG, "VGG-16, change a layer", TURN, ["layer 3 kernel", [2, 3, 4] * 30]),
+    (
+        "OptimizerPlane",
+        ALL,
+        "five paths of 100 steps, change beta",
+        TURN,
+        ["β", [n / 100 for n in range(99)]],
+    ),
+    (
+        "OptimizerPlane",
+        ALL,
+        "move the start (paths and the map of 40 x 40 runs)",
+        TURN,
+        ["Start x", [n / 30 for n in range(99)]],
+    ),
     ("KernelLab", {}, "256 x 256, move over the result", SWEEP, [CONV % "Result", 200]),
 ]
 

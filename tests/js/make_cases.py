@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from course.explorers import ConvExplorer
+from course.explorers.conv_explorer import mixed
 
 HERE = Path(__file__).parent
 
@@ -190,7 +191,60 @@ def field_cases(count: int = 260, seed: int = 9) -> list[dict]:
     return cases
 
 
-MAKERS = {"conv": conv_cases, "kernel": kernel_cases, "pool": pool_cases, "field": field_cases}
+def surface(name: str, w: torch.Tensor) -> torch.Tensor:
+    """Return the height of a surface of OptimizerPlane."""
+    x, y = w
+    return {
+        "ravine": (x**2 + 25 * y**2) / 2,
+        "noisy": (x**2 + 25 * y**2) / 2,
+        "bowl": (x**2 + y**2) / 2,
+        "saddle": (x**2 - y**2) / 2 + 0.05 * y**4,
+    }[name]
+
+
+def optimizer_of(method: str, w: torch.Tensor, rate: float, beta: float) -> torch.optim.Optimizer:
+    """Return torch's optimizer for a method; averaged momentum is torch's with a smaller rate."""
+    if method == "adam":
+        return torch.optim.Adam([w], lr=rate, betas=(beta, 0.999))
+    rate = rate * (1 - beta) if method == "average" else rate
+    nesterov = method == "nesterov" and beta > 0
+    return torch.optim.SGD([w], lr=rate, momentum=0 if method == "descent" else beta, nesterov=nesterov)
+
+
+def optimizer_cases(count: int = 220, seed: int = 10) -> list[dict]:
+    """Return ``count`` walks of a few steps by torch.optim, each place of the last three steps."""
+    rng, cases = random.Random(seed), []
+    for _ in range(count):
+        settings = {
+            "surface": rng.choice(["ravine", "bowl", "saddle", "noisy"]),
+            "method": rng.choice(["descent", "momentum", "average", "nesterov", "adam"]),
+            "start": [round(rng.uniform(-4, 4), 2), round(rng.uniform(-4, 4), 2)],
+            "rate": rng.choice([0.001, 0.01, 0.03, 0.05, 0.08]),
+            "beta": rng.choice([0.0, 0.5, 0.9, 0.99]),
+            "steps": rng.randint(1, 30),
+        }
+        w = torch.tensor(settings["start"], dtype=torch.float64, requires_grad=True)
+        optimizer, path = optimizer_of(settings["method"], w, settings["rate"], settings["beta"]), []
+        for step in range(1, settings["steps"] + 1):
+            optimizer.zero_grad()
+            surface(settings["surface"], w).backward()
+            if settings["surface"] == "noisy":
+                w.grad += 6 * torch.tensor(
+                    [(mixed(step, n, 0) % 2001) / 1000 - 1 for n in range(2)], dtype=torch.float64
+                )
+            optimizer.step()
+            path.extend(w.tolist())
+        cases.append({"settings": settings, "path": [float(f"{v:.12g}") for v in path[-6:]]})
+    return cases
+
+
+MAKERS = {
+    "optimizer": optimizer_cases,
+    "conv": conv_cases,
+    "kernel": kernel_cases,
+    "pool": pool_cases,
+    "field": field_cases,
+}
 
 
 def main() -> int:

@@ -59,7 +59,7 @@ class Shown:
         )
 
     def fill(self, label, value):
-        self.page.get_by_label(label, exact=True).fill(str(value))
+        self.page.locator(f'.cx input[aria-label="{label}"]').fill(str(value))
         self.settle()
 
     def code(self, kind):
