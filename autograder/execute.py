@@ -83,14 +83,17 @@ class IsolatedExecute(Execute):
 
     def run_whole(self, nb: NotebookNode, resources: dict[str, Any], km: Any):
         """Run a notebook as nbgrader does, in a kernel of the sandbox."""
-        if km is None and not self.sandbox.unsafe:
-            settings = self.sandbox.for_unit(
-                resources["nbgrader"]["assignment"], self.torch or uses_torch(nb)
-            )
-            km = SandboxKernelManager(
-                kernel_name=self.kernel_name or "python3", settings=settings, parent=self
-            )
+        self.whole = self.sandbox.for_unit(resources["nbgrader"]["assignment"], self.torch or uses_torch(nb))
         return super().preprocess(nb, resources, km)
+
+    def create_kernel_manager(self) -> Any:
+        """Return the manager of a kernel in the sandbox; whoever runs the notebook also ends it."""
+        if self.sandbox.unsafe:
+            return super().create_kernel_manager()
+        self.km = SandboxKernelManager(
+            kernel_name=self.kernel_name or "python3", settings=self.whole, parent=self
+        )
+        return self.km
 
 
 def course_folder(preprocessor: NbGraderPreprocessor) -> Path:

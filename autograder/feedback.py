@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from functools import cache
+import re
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import nbformat
-from nbconvert.exporters import HTMLExporter
+from jinja2 import pass_context as contextfilter
+from nbconvert.exporters import HTMLExporter, TemplateExporter
+from nbconvert.filters import Highlight2HTML
+from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor, Preprocessor
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import ClearHiddenTests
+
+UNDESCRIBED = re.compile(r"<img (?![^>]*\balt=)")
 
 
 class KnownGrades(Preprocessor):
@@ -35,11 +42,44 @@ class KnownGrades(Preprocessor):
         return nb, resources
 
 
+class Page(HTMLExporter):
+    """nbconvert's exporter without its second pass, which reads the finished page again only to describe pictures."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rendered: dict[tuple[str, str], str] = {}
+
+    def from_notebook_node(self, nb, resources=None, **kw):
+        """Return the page and its resources."""
+        language = nb.metadata.get("language_info", {}).get("name")
+        colour = Highlight2HTML(pygments_lexer=language, parent=self)
+        self.register_filter("highlight_code", lambda source, **_: self.once("code", source, colour))
+        widgets = WidgetsDataTypeFilter(notebook_metadata=nb.metadata, parent=self, resources=resources)
+        self.register_filter("filter_data_type", widgets)
+        page, resources = TemplateExporter.from_notebook_node(self, nb, self._init_resources(resources), **kw)
+        return UNDESCRIBED.sub('<img alt="A picture that the code above drew" ', page), resources
+
+    def once(self, kind: str, source: str, render: Callable[[str], str]) -> str:
+        """Return ``render(source)``, rendered once: most cells are the same in every notebook of a class."""
+        if len(self.rendered) > 10_000:
+            self.rendered.clear()
+        if (kind, source) not in self.rendered:
+            self.rendered[kind, source] = render(source)
+        return self.rendered[kind, source]
+
+    @contextfilter
+    def markdown2html(self, context, source):
+        """Return prose as HTML."""
+        if context.get("cell", {}).get("attachments"):
+            return super().markdown2html(context, source)
+        return self.once("prose", source, partial(super().markdown2html, context))
+
+
 @cache
-def exporter() -> HTMLExporter:
+def exporter() -> Page:
     """Return nbgrader's exporter of feedback, made once: its templates take longer than a page."""
     converter = GenerateFeedback(coursedir=CourseDirectory())
-    made = HTMLExporter(config=converter.config)
+    made = Page(config=converter.config)
     for step in (
         ClearHiddenTests(enforce_metadata=False),
         KnownGrades(enabled=True),

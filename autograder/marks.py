@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +51,7 @@ class Marks:
     """The gradebook of a course."""
 
     def __init__(self, course: Path, config: Config):
+        put_alembic_on_path()
         self.course, self.config = course, config
         config.CourseDirectory.root = str(course.resolve())
         self.directory = CourseDirectory(config=config)
@@ -161,3 +164,10 @@ class Marks:
 def first_line(error: BaseException) -> str:
     """Return the first line of an error."""
     return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def put_alembic_on_path() -> None:
+    """Let nbgrader find `alembic`, which it calls by name, where the environment was not activated."""
+    folder = str(Path(sys.executable).parent)
+    if folder not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", "")])
