@@ -18,9 +18,10 @@ from course.checks import Verdict, seeding
 from course.checks.judge import failure_sentence
 from course.checks.subject import Failure
 
+from .forkserver import server_for
 from .rebuild import has_tag, is_solution, is_test, label
 from .remote import RemoteSubject, Student, StudentError
-from .sandbox import SandboxError, server_for
+from .sandbox import SandboxError
 
 _setups: dict[
     str, dict[str, Any]
@@ -113,7 +114,7 @@ def evaluate(tree: ast.Module, names: dict[str, Any], seed: int) -> object:
     The hidden check covers what the visible one does, and only the last expression is the mark.
     """
     body = list(tree.body)
-    last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
+    last = body.pop().value if body and isinstance(body[-1], ast.Expr) else None  # type: ignore[attr-defined]
     body = [node for node in body if not is_check(node)]
     quiet = io.StringIO()
     with (
@@ -124,7 +125,7 @@ def evaluate(tree: ast.Module, names: dict[str, Any], seed: int) -> object:
     ):
         warnings.simplefilter("ignore")
         exec(compile(ast.Module(body, []), "<test>", "exec"), names)
-        return eval(compile(ast.Expression(last.value), "<test>", "eval"), names) if last else None
+        return eval(compile(ast.Expression(last), "<test>", "eval"), names) if last else None
 
 
 def is_check(node: ast.stmt) -> bool:

@@ -21,8 +21,9 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerBase
 from traitlets import Dict
 
+from .forkserver import Child, server_for
 from .rebuild import MEGABYTE
-from .sandbox import Child, Sandbox, server_for
+from .sandbox import Sandbox
 from .submissions import other_files
 
 PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
@@ -59,7 +60,7 @@ class SandboxProvisioner(KernelProvisionerBase):
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Choose the sockets and write the connection file."""
-        manager = self.parent
+        manager: Any = self.parent
         self.place = Path(tempfile.mkdtemp(dir=Sockets.get()))
         self.place.chmod(0o777)  # the kernel is another user; the folder around it lets nobody else in
         manager.transport, manager.ip = "ipc", str(self.place / "k")
@@ -69,11 +70,15 @@ class SandboxProvisioner(KernelProvisionerBase):
         self.connection_info = manager.get_connection_info()
         return await super().pre_launch(cmd=[], **kwargs)
 
-    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Fork the kernel."""
         assert self.place is not None
         settings = dict(self.settings) or Sandbox(parent=self.parent).for_unit("", False)
-        info = {**self.connection_info, "ip": "/run/kernel/k", "key": self.connection_info["key"].decode()}
+        info = {
+            **self.connection_info,
+            "ip": "/run/kernel/k",
+            "key": str(self.connection_info["key"], "ascii"),
+        }
         folder = Path(kwargs.get("cwd") or ".")
         files = other_files(folder, settings["disk_mb"] * MEGABYTE // 2) if kwargs.get("cwd") else {}
         server = server_for(settings, Sockets.get())

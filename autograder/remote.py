@@ -18,8 +18,9 @@ import numpy as np
 
 from course.checks.subject import PRINTED_LIMIT, Failure, FailureKind, Outcome
 
+from .forkserver import Child, ForkServer
 from .inside import wire
-from .sandbox import MEGABYTE, Child, ForkServer
+from .sandbox import MEGABYTE
 
 OUTPUT_LIMIT = 16 * MEGABYTE  # a hard end for one message of outputs, far above what the student's side keeps
 TEXT_LIMIT = 2_000

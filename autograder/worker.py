@@ -11,9 +11,10 @@ import nbformat
 from course.checks import Verdict, exercises
 
 from .feedback import feedback_page
+from .forkserver import server_for
 from .isolated import grade_notebook, verdict_data
 from .rebuild import is_test, label
-from .sandbox import SandboxError, server_for
+from .sandbox import SandboxError
 from .scores import Known, marks_from
 
 TRIES = 3  # a fault of the machinery is tried again before the exercise is reported as not graded

@@ -79,7 +79,7 @@ class Stream(io.TextIOBase):
 class Displays(DisplayPublisher):
     """What ``display`` shows, into the record."""
 
-    def publish(self, data, metadata=None, **more):  # noqa: D102
+    def publish(self, data, metadata=None, source=None, *, transient=None, update=False, **more):  # noqa: D102
         RECORD.show("display_data", data)
 
     def clear_output(self, wait=False):  # noqa: D102
@@ -125,7 +125,7 @@ class StudentShell(InteractiveShell):
 
 def make_shell() -> InteractiveShell:
     """Return the one shell of this process, with pictures as in a notebook."""
-    HistoryManager.enabled = False
+    HistoryManager.enabled = False  # type: ignore[assignment]
     shell = StudentShell.instance(user_module=None, colors="nocolor")
     shell.enable_matplotlib("inline")
     shell.run_cell("0", silent=True)

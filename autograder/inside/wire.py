@@ -81,7 +81,8 @@ def from_json(node: object, body: memoryview, at: int) -> tuple[object, int]:
         return node, at
     tag, *rest = node
     if tag in ("array", "scalar"):
-        return array_from(tag, *rest, body, at)
+        dtype, shape = rest
+        return array_from(tag, dtype, shape, body, at)
     if tag in ("list", "tuple"):
         items = []
         for item in rest[0]:
@@ -122,7 +123,7 @@ def generator(state: object) -> np.random.Generator:
     if not isinstance(state, dict) or state.get("bit_generator") != "PCG64":
         raise ValueError("a generator that is not PCG64")
     bits = np.random.PCG64()
-    bits.state = state
+    bits.state = state  # type: ignore[assignment]  # NumPy refuses what is not one
     return np.random.Generator(bits)
 
 
