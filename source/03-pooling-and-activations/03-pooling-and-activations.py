@@ -16,7 +16,7 @@
 # A convolution says where something is, to the pixel, and its answer is a sum. What stands between two convolutions makes the answer
 # coarser, and bends it. What stands after the last one makes a decision, and says how bad it was.
 #
-# Here you write all of that, forward and backward. Most functions are three lines long; take four hours, and unit 02 first. At the end
+# Here you write all of that, forward and backward. Most functions are a few lines long. It takes three to four hours, and needs unit 02. At the end
 # your own code learns to tell three spirals apart, and you see every place where it bends.
 
 # %% tags=["setup"] nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -142,7 +142,7 @@ for size in (55, 27, 13):
 # may be **equally large**. Then there is no true slope, only a convention. Ours is torch's: the *first* maximum in reading order gets it all.
 # (Some code gives it to all of them, or shares it out.)
 #
-# Here every output sends back a gradient of 1. **Find** an input whose gradient is larger, and say why.
+# Here every output sends back a 1. **Find** an input whose gradient is larger, and say why.
 
 # %% tags=["experiment"]
 PoolLab(kernel_size=3)
@@ -448,8 +448,8 @@ for name, image in {"edge map": edges, "photograph": photo}.items():
 
 # %% tags=["experiment"]
 rng = np.random.default_rng(0)
-x, w1, w2 = rng.normal(size=(5, 8)), rng.normal(size=(16, 8)), rng.normal(size=(3, 16))
-print("largest difference:", np.abs((x @ w1.T) @ w2.T - x @ (w2 @ w1).T).max())
+rows, w1, w2 = rng.normal(size=(5, 8)), rng.normal(size=(16, 8)), rng.normal(size=(3, 16))
+print("largest difference:", np.abs((rows @ w1.T) @ w2.T - rows @ (w2 @ w1).T).max())
 
 # %% [markdown]
 # Rounding, nothing else: however many there are, they are worth one. Something has to bend between them, an *activation*. The simplest is
@@ -579,9 +579,9 @@ ACTIVATIONS = {
 }
 
 # %% tags=["experiment"]
-x = np.linspace(-6, 6, 241)
-slopes = {name: backward(np.ones_like(x), x) for name, (_, backward) in ACTIVATIONS.items()}
-plot_lines(slopes, "x", "slope", x=x)
+line = np.linspace(-6, 6, 241)
+slopes = {key: backward(np.ones_like(line), line) for key, (_, backward) in ACTIVATIONS.items()}
+plot_lines(slopes, "x", "slope", x=line)
 print({name: float(f"{slope[220]:.2g}") for name, slope in slopes.items()}, "at x = 5")
 print(f"through ten sigmoids, at best: {slopes['sigmoid'].max() ** 10:.1e}")
 
@@ -842,15 +842,15 @@ def step(net, x, labels, rate, act=relu, act_backward=relu_backward):
 
 # %% tags=["experiment"]
 images, labels, _, _ = digits()
-x, labels = 2.0 * images[:600].reshape(600, 64) - 1, labels[:600]
+pixels, labels = 2.0 * images[:600].reshape(600, 64) - 1, labels[:600]
 
 
 def steps_to_learn(act, act_backward, rate, most=150):
     net = make_net(64, 64, 64, 10)
     for count in range(most):
-        if np.mean(forward(net, x, act)[-1].argmax(axis=1) == labels) >= 0.9:
+        if np.mean(forward(net, pixels, act)[-1].argmax(axis=1) == labels) >= 0.9:
             return count
-        net = step(net, x, labels, rate, act, act_backward)
+        net = step(net, pixels, labels, rate, act, act_backward)
     return most
 
 # %% tags=["experiment"]
@@ -909,7 +909,7 @@ check(dead_fraction, cases=cases, random=20)
 hint("dead_fraction")
 
 # %% tags=["experiment"]
-hidden = relu(linear(x, *make_net(64, 64, 10)[0]))
+hidden = relu(linear(pixels, *make_net(64, 64, 10)[0]))
 print(f"silent, over all images: {np.mean(hidden == 0):.0%}")
 for count in (1, 10, 100, 600):
     print(f"silent for all of {count} images: {dead_fraction(hidden[:count]):.0%}")
@@ -923,12 +923,12 @@ for count in (1, 10, 100, 600):
 # %% tags=["experiment"]
 def train(net, rate, steps, act=relu, act_backward=relu_backward):
     for _ in range(steps):
-        net = step(net, x, labels, rate, act, act_backward)
+        net = step(net, pixels, labels, rate, act, act_backward)
     return net
 
 
 nets = {rate: train(make_net(64, 64, 10), rate, 60) for rate in (0.3, 1.0, 1.5, 2.0, 3.0)}
-dead = {f"rate {rate}": dead_fraction(relu(forward(net, x)[0])) for rate, net in nets.items()}
+dead = {f"rate {rate}": dead_fraction(relu(forward(n, pixels)[0])) for rate, n in nets.items()}
 plot_bars(dead, "share of dead units", "after 60 steps")
 
 # %% [markdown]
@@ -941,8 +941,9 @@ leaky = (
     lambda grad_out, x: grad_out * np.where(x > 0, 1, 0.1),
 )
 for name, act in {"ReLU": (relu, relu_backward), "leaky": leaky}.items():
-    net = train(nets[3.0], 0.1, 200, *act)
-    print(f"{name}: {np.mean(forward(net, x, act[0])[-1].argmax(axis=1) == labels):.0%} right")
+    revived = train(nets[3.0], 0.1, 200, *act)
+    answers = forward(revived, pixels, act[0])[-1].argmax(axis=1)
+    print(f"{name}: {np.mean(answers == labels):.0%} right")
 
 # %% [markdown]
 # Without a gradient nothing moves a dead unit again. A leak is a way back; a smaller rate from the start is better.
@@ -958,20 +959,20 @@ for name, act in {"ReLU": (relu, relu_backward), "leaky": leaky}.items():
 
 # %% tags=["experiment"]
 points, arms = spirals()
-net = make_net(2, 16, 16, 3)
+spiral_net = make_net(2, 16, 16, 3)
 losses = []
 for _ in range(2000):
-    net = step(net, points, arms, 0.3)
-    losses.append(softmax_cross_entropy(forward(net, points)[-1], arms))
+    spiral_net = step(spiral_net, points, arms, 0.3)
+    losses.append(softmax_cross_entropy(forward(spiral_net, points)[-1], arms))
 plot_lines({"your net": losses}, "step", "loss", log="y")
 
 # %% tags=["experiment"]
 side = np.linspace(-1.2, 1.2, 480)
 plane = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
-sums = forward(net, plane)
+sums = forward(spiral_net, plane)
 awake = np.hstack(sums[:2]) > 0  # which of the 32 ReLUs pass, for each pixel
 show_plane(sums[-1].reshape(480, 480, 3), awake.reshape(480, 480, 32), points, arms)
-right = np.mean(forward(net, points)[-1].argmax(axis=1) == arms)
+right = np.mean(forward(spiral_net, points)[-1].argmax(axis=1) == arms)
 print(f"{right:.0%} right, {len(np.unique(awake, axis=0))} flat pieces in view")
 
 # %% [markdown]
