@@ -33,7 +33,7 @@ def conv2d_backward(grad_out, x, w, stride=1, padding=0) -> Arrays:
     >>> grad_x[0, 0, 1], grad_b
     (array([2., 4., 2.]), array([4.]))
     """
-    b = np.zeros(len(w))
+    b = np.zeros(len(w), np.asarray(w).dtype)
     return _backward(lambda f, x, w, b: f.conv2d(x, w, b, stride, padding), grad_out, x, w, b)
 
 
@@ -96,7 +96,9 @@ def linear(x, w, b) -> np.ndarray:
 
 def linear_backward(grad_out, x, w) -> Arrays:
     """Return grad_x (N, D), grad_w (O, D), grad_b (O,) of linear, from grad_out (N, O)."""
-    return _backward(lambda f, x, w, b: f.linear(x, w, b), grad_out, x, w, np.zeros(len(w)))
+    return _backward(
+        lambda f, x, w, b: f.linear(x, w, b), grad_out, x, w, np.zeros(len(w), np.asarray(w).dtype)
+    )
 
 
 def softmax_cross_entropy(logits, labels) -> float:
@@ -116,7 +118,9 @@ def softmax_cross_entropy_gradient(logits, labels) -> np.ndarray:
     >>> softmax_cross_entropy_gradient(np.zeros((1, 2)), np.array([0]))
     array([[-0.5,  0.5]])
     """
-    return _backward(lambda f, z: f.cross_entropy(z, _labels(labels)), np.ones(()), logits)[0]
+    return _backward(
+        lambda f, z: f.cross_entropy(z, _labels(labels)), np.ones((), np.asarray(logits).dtype), logits
+    )[0]
 
 
 def batch_norm(
@@ -152,7 +156,7 @@ def batch_norm_backward(grad_out, x, gamma, eps=1e-5) -> Arrays:
     def forward(f, x, gamma, beta):
         return f.batch_norm(x, None, None, gamma, beta, True, 0.1, eps)
 
-    return _backward(forward, grad_out, x, gamma, np.zeros(len(gamma)))
+    return _backward(forward, grad_out, x, gamma, np.zeros(len(gamma), np.asarray(gamma).dtype))
 
 
 def batch_norm2d(

@@ -155,6 +155,17 @@ def test_float32_stays_and_whole_numbers_become_floats():
     assert layers.avg_pool2d(np.arange(4).reshape(1, 1, 2, 2), 2).item() == 1.5
 
 
+def test_float32_stays_in_the_gradients():
+    x, w, rows = X.astype("f"), W.astype("f"), np.eye(3, dtype="f")
+    gradients = [
+        *layers.conv2d_backward(layers.conv2d(x, w, np.zeros(len(w), "f")), x, w),
+        *layers.linear_backward(rows, rows, rows),
+        *layers.batch_norm_backward(rows, rows, np.ones(3, "f")),
+        layers.softmax_cross_entropy_gradient(rows, np.array([0, 1, 2])),
+    ]
+    assert {gradient.dtype for gradient in gradients} == {np.dtype("float32")}
+
+
 def test_a_gradient_of_the_wrong_shape_is_refused():
     with pytest.raises(ValueError, match=r"grad_out has shape \(1, 2\), but the output has \(2,\)"):
         layers.relu_backward(np.ones((1, 2)), np.ones(2))
