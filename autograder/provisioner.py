@@ -77,7 +77,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         info = {
             **self.connection_info,
             "ip": "/run/kernel/k",
-            "key": str(self.connection_info["key"], "ascii"),
+            "key": str(self.connection_info["key"], "ascii"),  # type: ignore[call-overload]  # it is bytes
         }
         folder = Path(kwargs.get("cwd") or ".")
         files = other_files(folder, settings["disk_mb"] * MEGABYTE // 2) if kwargs.get("cwd") else {}

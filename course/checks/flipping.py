@@ -172,11 +172,11 @@ def _(x, rng):
 @flip_idea(
     "one-coin-for-each-channel",
     "Within one image some channels are flipped and some are not, so its colours no longer lie on each other. One coin an image.",
-    lambda value, x: (
+    lambda value, x: np.all(
         not _each(_same, _mirror)(value, x)
         and equal_images(np.concatenate(list(value)), np.concatenate(list(x)))
         | equal_images(np.concatenate(list(value)), np.concatenate(list(x))[..., ::-1])
-    ).all(),
+    ),
 )
 def _(x, rng):
     return flip(x, _coins(rng, *np.shape(x)[:2], 1, 1))
@@ -185,10 +185,10 @@ def _(x, rng):
 @flip_idea(
     "one-coin-for-each-row",
     "Within one image some rows are flipped and some are not, which tears it apart. One coin an image.",
-    lambda value, x: (
+    lambda value, x: np.all(
         not _each(_same, _mirror)(value, x)
         and (value == x).all(3) | (np.abs(value - x[..., ::-1]) < 1e-4 * np.abs(x).max()).all(3)
-    ).all(),
+    ),
 )
 def _(x, rng):
     return flip(x, _coins(rng, *np.shape(x)[:3], 1))
