@@ -19,7 +19,8 @@ env: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[grading,dev]"
+	@echo "Installing the course and what it needs into $(VENV) (minutes, once)."
+	$(VENV)/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[grading,dev]"
 	touch $@
 
 demo: env
