@@ -271,8 +271,8 @@ def values_per_channel(x: Any) -> int:
 
 def batch_var(x: Any) -> np.ndarray:
     """Return the unbiased variance of each channel, as torch's buffer takes it up."""
-    channels = np.shape(x)[1]
-    return torch_batch_norm(x, *np.ones((4, channels)), True, momentum=1.0)[2]
+    ones = np.ones(np.shape(x)[1])
+    return torch_batch_norm(x, ones, ones, ones, ones, True, momentum=1.0)[2]
 
 
 @shared_idea(
@@ -292,6 +292,17 @@ def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-
 def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
     out, mean, var = torch_batch_norm(x, gamma, beta, running_mean, running_var, training, momentum, eps)
     excess = momentum * batch_var(x) / values_per_channel(x) if training else 0
+    return out, mean, var - excess
+
+
+@shared_idea(
+    "keeps-cs231ns-memory",
+    "Your running statistics follow CS231n: momentum weighs the old value, and the variance is the biased one. Here, as in torch, momentum is the "
+    "weight of the new batch, and the running variance takes up the unbiased variance, `ddof=1`.",
+)
+def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    out, mean, var = torch_batch_norm(x, gamma, beta, running_mean, running_var, training, 1 - momentum, eps)
+    excess = (1 - momentum) * batch_var(x) / values_per_channel(x) if training else 0
     return out, mean, var - excess
 
 

@@ -24,8 +24,9 @@ def torch_backward(grad_out: Any, x: Any, gamma: Any, eps: float = 1e-5, constan
     x, gamma = (tensor(a).clone().requires_grad_() for a in (x, gamma))
     beta = torch.zeros_like(gamma, requires_grad=True)
     rest = [axis for axis in range(x.ndim) if axis != 1]
-    fixed = (x.detach().mean(rest), x.detach().var(rest, correction=0)) if constants else (None, None)
-    out = F.batch_norm(x, *fixed, gamma, beta, not constants, 0.0, eps)
+    mean = x.detach().mean(rest) if constants else None
+    var = x.detach().var(rest, correction=0) if constants else None
+    out = F.batch_norm(x, mean, var, gamma, beta, not constants, 0.0, eps)
     gradients = torch.autograd.grad(out, (x, gamma, beta), tensor(grad_out))
     return tuple(g.numpy() for g in gradients)  # type: ignore[return-value]
 
@@ -304,9 +305,9 @@ def _(grad_out, x, gamma, eps=1e-5):
 def _(grad_out, x, gamma, eps=1e-5):
     if len(x) == 1:
         return np.zeros(np.shape(x)), np.zeros(len(gamma)), torch_backward(grad_out, x, gamma, eps)[2]
-    flat = [tensor(a).flatten(1) for a in (grad_out, x)]
     pixels = np.size(x[0, 0])
-    grad_x, *sums = torch_backward(*flat, np.repeat(gamma, pixels), eps)
+    flat_grad, flat = tensor(grad_out).flatten(1), tensor(x).flatten(1)
+    grad_x, *sums = torch_backward(flat_grad, flat, np.repeat(gamma, pixels), eps)
     return grad_x.reshape(np.shape(x)), *(s.reshape(len(gamma), pixels).sum(1) for s in sums)
 
 
@@ -316,8 +317,8 @@ def _(grad_out, x, gamma, eps=1e-5):
     "with transpose before you reshape.",
 )
 def _(grad_out, x, gamma, eps=1e-5):
-    rows = [tensor(a).reshape(-1, len(gamma)) for a in (grad_out, x)]
-    grad_x, *sums = torch_backward(*rows, gamma, eps)
+    grad_rows, rows = (tensor(a).reshape(-1, len(gamma)) for a in (grad_out, x))
+    grad_x, *sums = torch_backward(grad_rows, rows, gamma, eps)
     return grad_x.reshape(np.shape(x)), *sums
 
 

@@ -114,6 +114,29 @@ def _(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
 
 
 @local_response_norm.misconception(
+    "slice-stops-before-the-last-channel",
+    "The paper's window ends with channel min(C - 1, c + size // 2), which is included. As the end of a slice it is not: the window lacks its "
+    "last channel. Add 1; a slice may reach beyond the end.",
+)
+def _(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
+    without_last = np.array(x)
+    without_last[:, -1] = 0
+    return _divided(x, _means(without_last, size // 2, size // 2 - 1, size), alpha, beta, k)
+
+
+@local_response_norm.misconception(
+    "negative-slice-start",
+    "Your first channels are wrong: their window would begin before channel 0, and a negative start of a slice counts from the end, which leaves "
+    "the slice empty. Begin at `max(0, ...)`.",
+)
+def _(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
+    means, half = _means(x, size // 2, size // 2, size), size // 2
+    for c in range(min(half, np.shape(x)[1])):
+        means[:, c] = (tensor(x)[:, c - half : c + half + 1] ** 2).sum(1) / size
+    return _divided(x, means, alpha, beta, k)
+
+
+@local_response_norm.misconception(
     "window-looks-back-only",
     "Your window ends with the channel itself. The channel stands in its middle: size // 2 on either side.",
 )
