@@ -32,6 +32,11 @@ TOPICS = (
     "batch_norm_backward",
     "folding",
     "response_norm",
+    "momentum",
+    "initialization",
+    "batches",
+    "schedules",
+    "ensembles",
 )
 
 

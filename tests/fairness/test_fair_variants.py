@@ -21,12 +21,13 @@ for path in sorted(Path(__file__).parent.glob("variants_*.py")):
 
 
 def on_each_part(change):
-    """Return a wrapper that applies ``change`` to a function's answer, or to each part of one that is a tuple."""
+    """Return a wrapper that applies ``change`` to a function's answer, or to each part of one that is a tuple or a list."""
 
     def wrapper(function):
         def student(*args, **kwargs):
             answer = function(*args, **kwargs)
-            return tuple(map(change, answer)) if isinstance(answer, tuple) else change(answer)
+            several = isinstance(answer, tuple | list)
+            return type(answer)(map(change, answer)) if several else change(answer)
 
         return student
 
@@ -57,7 +58,8 @@ def as_numpy_scalars(answer):
 
 @on_each_part
 def as_zero_dimensional_arrays(answer):
-    return np.asarray(answer)
+    array = np.asarray(answer)
+    return answer if array.dtype == object else array  # an object of the student's own class stays what it is
 
 
 class Wrapped:
