@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .conv_explorer import ConvExplorer
+    from .dropout_lab import DropoutLab
     from .kernel_lab import KernelLab
     from .optimizer_plane import OptimizerPlane
     from .pool_lab import PoolLab
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "ConvExplorer": "conv_explorer",
+    "DropoutLab": "dropout_lab",
     "KernelLab": "kernel_lab",
     "OptimizerPlane": "optimizer_plane",
     "PoolLab": "pool_lab",
     "ReceptiveField": "receptive_field",
 }
-__all__ = ["ConvExplorer", "KernelLab", "OptimizerPlane", "PoolLab", "ReceptiveField"]
+__all__ = ["ConvExplorer", "DropoutLab", "KernelLab", "OptimizerPlane", "PoolLab", "ReceptiveField"]
 
 
 def __getattr__(name: str) -> object:

@@ -147,7 +147,7 @@ export class Page {
   }
 
   group(label, ...nodes) {
-    return el("div", { class: "cx-group", role: "group", "aria-label": label }, el("span", { class: "cx-label" }, label), el("span", { class: "cx-row" }, nodes));
+    return el("div", { class: "cx-group", role: "group", "aria-label": label }, el("span", { class: "cx-label" }, label), el("span", { class: "cx-row" }, nodes.flat()));
   }
 
   button(text, onclick, label) {

@@ -117,6 +117,8 @@ RUNS: list = [
         TURN,
         ["Start x", [n / 30 for n in range(99)]],
     ),
+    ("DropoutLab", {}, "1024 masks, change p", TURN, ["p", [n / 100 for n in range(99)]]),
+    ("DropoutLab", {}, "move over the units", SWEEP, [CONV % "Mask", 200]),
     ("KernelLab", {}, "256 x 256, move over the result", SWEEP, [CONV % "Result", 200]),
 ]
 

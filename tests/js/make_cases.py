@@ -238,7 +238,52 @@ def optimizer_cases(count: int = 220, seed: int = 10) -> list[dict]:
     return cases
 
 
+def dropped_net(settings: dict, masks: torch.Tensor | None) -> torch.Tensor:
+    """Return the output of DropoutLab's net, its masks given, None for evaluation."""
+    units, keep = settings["units"], 1 - settings["p"]
+    h = torch.tensor(settings["x"], dtype=torch.float64)
+    for layer, (outs, ins) in enumerate([(units, 3), (units, units), (1, units)]):
+        quarters = [[((mixed(layer + 1, o, i) % 9) - 4) / 4 for i in [*range(ins), 50]] for o in range(outs)]
+        table = torch.tensor(quarters, dtype=torch.float64)
+        h = table[:, :-1] @ h + table[:, -1]
+        if layer == 2:
+            return h[0]
+        h = torch.relu(h) if settings["activation"] == "relu" else h
+        if masks is not None:
+            h = h * masks[layer] / (keep if settings["inverted"] else 1)
+        elif not settings["inverted"]:
+            h = h * keep
+    raise AssertionError("a net has three layers")
+
+
+def dropout_cases(count: int = 220, seed: int = 11) -> list[dict]:
+    """Return ``count`` nets: one mask's output, the whole net's, and the exact mean over all masks."""
+    rng, cases = random.Random(seed), []
+    for _ in range(count):
+        settings = {
+            "p": rng.choice([0.1, 0.25, 0.5, 0.8]),
+            "inverted": rng.random() < 0.5,
+            "activation": rng.choice(["relu", "linear"]),
+            "units": rng.choice([1, 2, 2, 3]),
+            "x": [round(rng.uniform(-3, 3), 1) for _ in range(3)],
+        }
+        units = settings["units"]
+        masks = [[rng.randint(0, 1) for _ in range(units)] for _ in range(2)]
+        mean = torch.zeros((), dtype=torch.float64)
+        for n in range(4**units):
+            bits = torch.tensor([n >> k & 1 for k in range(2 * units)], dtype=torch.float64)
+            odds = (bits * (1 - settings["p"]) + (1 - bits) * settings["p"]).prod()
+            mean += odds * dropped_net(settings, bits.reshape(2, units))
+        given = dropped_net(settings, torch.tensor(masks, dtype=torch.float64))
+        numbers = {"out": given, "whole": dropped_net(settings, None), "mean": mean}
+        cases.append(
+            {"settings": settings, "masks": masks, **{k: round(v.item(), 9) for k, v in numbers.items()}}
+        )
+    return cases
+
+
 MAKERS = {
+    "dropout": dropout_cases,
     "optimizer": optimizer_cases,
     "conv": conv_cases,
     "kernel": kernel_cases,
