@@ -90,10 +90,10 @@ class IsolatedExecute(Execute):
         """Return the manager of a kernel in the sandbox; whoever runs the notebook also ends it."""
         if self.sandbox.unsafe:
             return super().create_kernel_manager()
-        self.km = SandboxKernelManager(
-            kernel_name=self.kernel_name or "python3", settings=self.whole, parent=self
-        )
-        return self.km
+        self.kernel_manager_class = SandboxKernelManager
+        manager = super().create_kernel_manager()
+        manager.settings = self.whole
+        return manager
 
 
 def course_folder(preprocessor: NbGraderPreprocessor) -> Path:

@@ -23,7 +23,7 @@ from traitlets import Dict
 
 from .forkserver import Child, server_for
 from .rebuild import MEGABYTE
-from .sandbox import Sandbox
+from .sandbox import Sandbox, SandboxError
 from .submissions import other_files
 
 PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
@@ -74,11 +74,8 @@ class SandboxProvisioner(KernelProvisionerBase):
         """Fork the kernel."""
         assert self.place is not None
         settings = dict(self.settings) or Sandbox(parent=self.parent).for_unit("", False)
-        info = {
-            **self.connection_info,
-            "ip": "/run/kernel/k",
-            "key": str(self.connection_info["key"], "ascii"),  # type: ignore[call-overload]  # it is bytes
-        }
+        key: Any = self.connection_info["key"]
+        info = {**self.connection_info, "ip": "/run/kernel/k", "key": key.decode()}
         folder = Path(kwargs.get("cwd") or ".")
         files = other_files(folder, settings["disk_mb"] * MEGABYTE // 2) if kwargs.get("cwd") else {}
         server = server_for(settings, Sockets.get())
@@ -129,7 +126,10 @@ class SandboxKernelManager(AsyncKernelManager):
 
     async def _async_pre_start_kernel(self, **kw: Any):
         if self.provisioner is None:
+            spec = self.kernel_spec
+            if spec is None or spec.language.lower() != "python":
+                raise SandboxError(f"The sandbox runs Python, and the kernel {self.kernel_name!r} does not.")
             self.provisioner = SandboxProvisioner(
-                kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self, settings=self.settings
+                kernel_id=self.kernel_id, kernel_spec=spec, parent=self, settings=self.settings
             )
         return await super()._async_pre_start_kernel(**kw)

@@ -13,4 +13,6 @@ def swap(trait, change):
 
 
 swap("sanitize_preprocessors", lambda steps: [Rebuild, *steps])
-swap("autograde_preprocessors", lambda steps: [IsolatedExecute if step is Execute else step for step in steps])
+swap(
+    "autograde_preprocessors", lambda steps: [IsolatedExecute if step is Execute else step for step in steps]
+)

@@ -1,0 +1,101 @@
+"""Stock nbgrader and ours live on the same course folder: the same marks, and nbgrader's own tests."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from nbgrader.api import Gradebook
+
+from autograder import build
+from autograder.grading import grade
+from tests.grading.classroom import UNIT, WRONG, edited, hand_in, make_course, solved
+from tests.grading.test_scale import environment
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
+OURS = """
+c.Autograde.sanitize_preprocessors = ["autograder.execute.Rebuild"] + [
+    f"nbgrader.preprocessors.{n}" for n in ("ClearOutput", "DeduplicateIds", "OverwriteKernelspec", "OverwriteCells", "CheckCellMetadata")
+]
+c.Autograde.autograde_preprocessors = ["autograder.execute.IsolatedExecute"] + [
+    f"nbgrader.preprocessors.{n}" for n in ("IgnorePattern", "LimitOutput", "SaveAutoGrades", "AssignLatePenalties", "CheckCellMetadata")
+]
+"""
+
+
+def honest_class(folder, config=""):
+    """Make a course with honest hand-ins: right, wrong, partly right, blank, noisy, and one that raises."""
+    course = make_course(folder, config)
+    hand_in(course, "right", solved(course))
+    hand_in(course, "wrong", edited(course, WRONG))
+    hand_in(course, "partly", edited(course, ("w + 2 * padding)", "h + 2 * padding)")))
+    hand_in(course, "blank", build.template(course / "source" / UNIT / f"{UNIT}.py"))
+    hand_in(course, "noisy", edited(course, after="import warnings; warnings.warn('w'); print('p')"))
+    hand_in(
+        course, "raises", edited(course, ("    n, c, h, w", "    raise ValueError('no')\n    n, c, h, w"))
+    )
+    return course
+
+
+def marks(course):
+    """Return all automatic marks in the gradebook."""
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        return {
+            (s.student.id, g.name): g.auto_score
+            for s in book.assignment_submissions(UNIT)
+            for g in s.notebooks[0].grades
+        }
+
+
+def nbgrader(course, *arguments):
+    """Run an nbgrader command in a course folder."""
+    command = [sys.executable, "-m", "nbgrader", *arguments]
+    result = subprocess.run(command, cwd=course, env=environment(), capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+
+
+@pytest.mark.parametrize("config", ["", OURS], ids=["stock", "nbgrader with our preprocessors"])
+def test_plain_nbgrader_gives_honest_notebooks_the_same_marks(tmp_path, config):
+    ours = honest_class(tmp_path / "ours")
+    grade(ours, progress=False)
+    other = honest_class(tmp_path / "other", config)
+    build.generate(other, [UNIT])
+    nbgrader(other, "autograde", UNIT, "--ClearOutput.enabled=True")
+    assert marks(other) == marks(ours)
+    nbgrader(other, "generate_feedback", UNIT)
+    assert (other / "feedback" / "right" / UNIT / f"{UNIT}.html").exists()
+
+
+def test_nbgrader_goes_on_where_we_stopped(tmp_path):
+    course = honest_class(tmp_path / "course")
+    grade(course, progress=False)
+    nbgrader(course, "generate_feedback", UNIT, "--force")
+    nbgrader(course, "export")
+    assert "right" in (course / "grades.csv").read_text()
+
+
+# nbgrader's own tests of autograde, with our preprocessors in its default lists. One cannot apply:
+DESELECTED = {
+    "test_side_effects": "a notebook's files stay in its own private folder and end with it; nothing is written outside",
+}
+
+
+@pytest.mark.scale
+def test_nbgraders_own_tests_of_autograde_pass(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        "/dev/null",
+        "--rootdir",
+        str(tmp_path),
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
+    command += ["-p", "tests.grading.peer", "--pyargs", "nbgrader.tests.apps.test_nbgrader_autograde"]
+    command += ["-k", " and ".join(f"not {name}" for name in DESELECTED)]
+    result = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert re.search(r"\d+ passed", result.stdout)
