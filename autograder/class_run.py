@@ -19,7 +19,7 @@ from .grading import GradingSummary, Unit, rows_of
 from .marks import Marks, Record
 from .scores import auto_scores, marks_from
 from .store import Store
-from .submissions import Submission
+from .submissions import Submission, read
 
 
 class ClassRun:
@@ -82,7 +82,7 @@ class ClassRun:
         """Have the waiting submissions graded and write each as it comes."""
         if not waiting:
             return
-        jobs = (((unit, one), self.job(unit, one)) for unit, one in waiting)
+        jobs = (((unit, one), job) for unit, one in waiting if (job := self.job(unit, one)))
         for (unit, submission), outcome in fanout.run(jobs, len(waiting), workers, scheduler):
             if isinstance(outcome, Exception):
                 submission.unreadable = f"The grader itself failed, which costs you nothing: {outcome}"
@@ -91,8 +91,15 @@ class ClassRun:
                 self.finish(unit, submission, outcome)
             bar.update()
 
-    def job(self, unit: Unit, submission: Submission) -> dict[str, Any]:
+    def job(self, unit: Unit, submission: Submission) -> dict[str, Any] | None:
         """Return what a worker needs; with the result, where it is known and only has to be written."""
+        fresh = read(
+            submission.student, unit.name, submission.folder, unit.template, unit.settings, self.store.secret
+        )
+        vars(submission).update(vars(fresh))
+        if submission.unreadable:  # it was readable a moment ago
+            self.give_up(unit, submission)
+            return None
         record = unit.records.get(submission.student) or Record()
         known = asdict(record.known(unit.name, unit.points, submission.blank))
         result = self.store.get(submission.key)
@@ -139,7 +146,7 @@ class ClassRun:
     def count(self, unit: Unit, submission: Submission, verdicts: list[dict] | None) -> None:
         """Keep the rows of a submission, and let go of the rest of it."""
         self.rows[unit.name, submission.student] = rows_of(submission, unit.template, verdicts)
-        submission.notebook, submission.files = None, {}
+        submission.forget()
 
     def file(self, folder: str, submission: Submission, ending: str) -> Path:
         """Return where nbgrader keeps a file of a submission."""

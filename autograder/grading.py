@@ -116,7 +116,9 @@ def open_units(course: Path, names: list[str], sandbox: Sandbox, store: Store) -
         assert template is not None  # check_course found its source
         unit = Unit(name, template, sandbox.for_unit(name, uses_torch(template)), points_of(template))
         for student, folder in find_submissions(course, name):
-            unit.submissions.append(read(student, name, folder, template, unit.settings, store.secret))
+            submission = read(student, name, folder, template, unit.settings, store.secret)
+            submission.forget()
+            unit.submissions.append(submission)
         yield unit
 
 

@@ -32,6 +32,10 @@ class Submission:
     unreadable: str = ""
     blank: list[str] = field(default_factory=list)
 
+    def forget(self) -> None:
+        """Let go of the contents: a class of a thousand is known by its keys, and read again one by one."""
+        self.notebook, self.files = None, {}
+
     def job(self, settings: dict) -> dict:
         """Return what a worker needs to grade it, as plain data."""
         files = {name: base64.b64encode(data).decode() for name, data in self.files.items()}

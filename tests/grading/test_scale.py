@@ -167,3 +167,19 @@ def test_postgresql_holds_the_same_marks_as_sqlite(tmp_path, postgres):
     assert marks(course, postgres) == marks(calm)
     again = grade(course, progress=False)
     assert (summary.graded, again.graded, again.from_store) == (4, 0, 4)
+
+
+@pytest.mark.scale
+def test_the_main_process_stays_small_over_a_thousand_hand_ins(tmp_path):
+    course = make_course(tmp_path / "course")
+    notebook = edited(course, WRONG)
+    for number in range(1000):
+        hand_in(course, f"s{number:04d}", notebook)
+    script = tmp_path / "run.py"
+    script.write_text(
+        RUN + "    import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+    )
+    command = [sys.executable, str(script), str(course)]
+    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
+    assert int(result.stdout.split()[-1]) < 1024
+    assert len((course / "grades.csv").read_text().splitlines()) > 3000
