@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .conv_explorer import ConvExplorer
     from .dropout_lab import DropoutLab
     from .kernel_lab import KernelLab
+    from .norm_lab import NormLab
     from .optimizer_plane import OptimizerPlane
     from .pool_lab import PoolLab
     from .receptive_field import ReceptiveField
@@ -22,11 +23,20 @@ _MODULES = {
     "ConvExplorer": "conv_explorer",
     "DropoutLab": "dropout_lab",
     "KernelLab": "kernel_lab",
+    "NormLab": "norm_lab",
     "OptimizerPlane": "optimizer_plane",
     "PoolLab": "pool_lab",
     "ReceptiveField": "receptive_field",
 }
-__all__ = ["ConvExplorer", "DropoutLab", "KernelLab", "OptimizerPlane", "PoolLab", "ReceptiveField"]
+__all__ = [
+    "ConvExplorer",
+    "DropoutLab",
+    "KernelLab",
+    "NormLab",
+    "OptimizerPlane",
+    "PoolLab",
+    "ReceptiveField",
+]
 
 
 def __getattr__(name: str) -> object:

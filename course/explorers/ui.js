@@ -121,7 +121,9 @@ export class Page {
       type: "number", "aria-label": label, title: label, step: 1, ...props,
       oninput: () => input.value.trim() !== "" && Number.isFinite(input.valueAsNumber) && put(input.valueAsNumber),
     });
-    this.fields.push(() => { if (document.activeElement !== input || input.valueAsNumber !== get()) input.value = get(); });
+    const typing = () => document.activeElement === input && (Number.isNaN(input.valueAsNumber) || input.valueAsNumber === get()); // "-" or ""
+    this.fields.push(() => { if (!typing()) input.value = get(); });
+    input.addEventListener("blur", () => { input.value = get(); });
     return input;
   }
 

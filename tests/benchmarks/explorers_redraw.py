@@ -119,6 +119,14 @@ RUNS: list = [
     ),
     ("DropoutLab", {}, "1024 masks, change p", TURN, ["p", [n / 100 for n in range(99)]]),
     ("DropoutLab", {}, "move over the units", SWEEP, [CONV % "Mask", 200]),
+    ("NormLab", {}, "move over the numbers", SWEEP, [CONV % "Before", 200]),
+    (
+        "NormLab",
+        dict(batch=16, channels=8, places=16),
+        "2048 numbers, change the outlier",
+        TURN,
+        ["outlier", list(range(99))],
+    ),
     ("KernelLab", {}, "256 x 256, move over the result", SWEEP, [CONV % "Result", 200]),
 ]
 

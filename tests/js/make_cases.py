@@ -6,6 +6,7 @@ python tests/js/make_cases.py --check    # exit 1 where a file differs from what
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import sys
@@ -282,7 +283,70 @@ def dropout_cases(count: int = 220, seed: int = 11) -> list[dict]:
     return cases
 
 
+def batch_of(t: int, s: dict) -> torch.Tensor:
+    """Return batch number t of NormLab: (batch, channels, places)."""
+    shape = (s["batch"], s["channels"], s["places"])
+    x = torch.empty(shape, dtype=torch.float64)
+    for n, c, p in itertools.product(*map(range, shape)):
+        total = sum(mixed(t, n * 100 + c, p * 4 + m) % 1001 for m in range(4))
+        x[n, c, p] = c - 1 + (2 + c) * (total - 2000) / 1200
+    x[0, 0, 0] += s["outlier"]
+    return x
+
+
+def by_torch_norm(x: torch.Tensor, s: dict, mean: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+    """Return ``x`` normalised; batch normalisation in training changes ``mean`` and ``variance``."""
+    gamma, beta = (torch.full((s["channels"],), s[k], dtype=torch.float64) for k in ("gamma", "beta"))
+    if s["kind"] == "batch":
+        return F.batch_norm(x, mean, variance, gamma, beta, s["training"], s["momentum"], s["eps"])
+    if s["kind"] == "instance":
+        return F.instance_norm(x, weight=gamma, bias=beta, eps=s["eps"])
+    if s["kind"] == "group":
+        return F.group_norm(x, s["groups"], gamma, beta, s["eps"])
+    full = [v[:, None].expand(x.shape[1:]).contiguous() for v in (gamma, beta)]
+    return F.layer_norm(x, x.shape[1:], *full, s["eps"])
+
+
+def norm_cases(count: int = 240, seed: int = 12) -> list[dict]:
+    """Return ``count`` normalised batches after some training batches; ``out`` is None where torch raises."""
+    rng, cases = random.Random(seed), []
+    for _ in range(count):
+        s = {
+            "kind": rng.choice(["batch", "batch", "layer", "instance", "group"]),
+            "batch": rng.randint(1, 4),
+            "channels": rng.randint(1, 4),
+            "places": rng.randint(1, 4),
+            "groups": rng.choice([1, 2]),
+            "gamma": rng.choice([1.0, 0.5, -2.0]),
+            "beta": rng.choice([0.0, 1.5]),
+            "eps": rng.choice([1e-5, 0.1]),
+            "momentum": rng.choice([0.1, 0.9]),
+            "training": rng.random() < 0.6,
+            "outlier": rng.choice([0.0, 25.0]),
+        }
+        seen, zero = rng.randint(0, 3), torch.zeros(s["channels"], dtype=torch.float64)
+        mean, variance = zero.clone(), zero + 1
+        try:
+            for t in range(seen):
+                by_torch_norm(batch_of(t, s), s | {"kind": "batch", "training": True}, mean, variance)
+            out = by_torch_norm(batch_of(seen, s), s, mean.clone(), variance.clone())
+        except (ValueError, RuntimeError):
+            cases.append({"settings": s, "seen": seen, "out": None})
+            continue
+        cases.append(
+            {
+                "settings": s,
+                "seen": seen,
+                "out": rounded(out),
+                "mean": rounded(mean),
+                "variance": rounded(variance),
+            }
+        )
+    return cases
+
+
 MAKERS = {
+    "norm": norm_cases,
     "dropout": dropout_cases,
     "optimizer": optimizer_cases,
     "conv": conv_cases,
