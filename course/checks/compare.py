@@ -55,6 +55,8 @@ def _tuple_difference(got: Any, expected: tuple) -> Difference | None:
         return Difference("It returned None. Does the function end in `return ...`?")
     if isinstance(got, np.ndarray) and got.ndim == 1:
         got = got.tolist()
+    elif isinstance(got, np.ndarray) and got.ndim and len(got) == len(expected):
+        got = list(got)  # the parts, stacked
     if not isinstance(got, list | tuple):
         return Difference(
             f"It returned {_kind(got)}, where {len(expected)} things were expected: `return a, b`."

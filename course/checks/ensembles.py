@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from course.checks.compare import matches
 from course.checks.exercise import CHANGES_ITS_INPUT, Case, Exercise, Refusal, integers, normal
 from course.checks.oracle import tensor
 
@@ -235,9 +236,16 @@ def _(logits):
     return torch.nn.functional.one_hot(votes, np.shape(logits)[2]).sum(0).argmax(1).numpy()
 
 
+def _rounded(value: Any, logits: Any) -> bool:
+    """Return whether an answer is the mean of the classes, rounded in one way or another."""
+    mean = tensor(logits).argmax(2).double().mean(0)
+    return any(matches(value, change(mean).numpy()) for change in (torch.clone, torch.round, torch.floor))
+
+
 @ensemble_predict.misconception(
     "averages-the-classes",
     "You average class numbers. Classes are names, and a 3 and a 7 do not make a 5: average the probabilities, and decide last.",
+    when=_rounded,
 )
 def _(logits):
     return torch.round(tensor(logits).argmax(2).double().mean(0)).numpy()
@@ -258,9 +266,24 @@ def _(logits):
     return tensor(logits)[0].argmax(1).numpy()
 
 
+def _divided_along(axis: int) -> Callable[[Any, Any], bool]:
+    """Return a test for a softmax that divides by sums along another axis, whichever maximum was subtracted."""
+
+    def when(value: Any, logits: Any) -> bool:
+        z = tensor(logits)
+        powers = (z - z.amax(2, keepdim=True)).exp()
+        mixed = (powers / powers.sum(axis, keepdim=True)).mean(0).argmax(1)
+        return any(
+            matches(value, wrong.numpy()) for wrong in (mixed, torch.softmax(z, axis).mean(0).argmax(1))
+        )
+
+    return when
+
+
 @ensemble_predict.misconception(
     "normalises-over-the-nets",
     "Your softmax runs over axis 0, the nets. Probabilities add up to 1 over the classes, the last axis.",
+    when=_divided_along(0),
 )
 def _(logits):
     return torch.softmax(tensor(logits), 0).mean(0).argmax(1).numpy()
@@ -269,6 +292,7 @@ def _(logits):
 @ensemble_predict.misconception(
     "normalises-over-the-samples",
     "Your softmax runs over axis 1, the samples. Probabilities add up to 1 over the classes, the last axis.",
+    when=_divided_along(1),
 )
 def _(logits):
     return torch.softmax(tensor(logits), 1).mean(0).argmax(1).numpy()
@@ -290,6 +314,25 @@ def _(logits):
 def _(logits):
     z = tensor(logits).exp()
     return np.argmax((z / z.sum(2, keepdim=True)).mean(0).numpy(), axis=1)
+
+
+@ensemble_predict.misconception(
+    "subtracts-one-maximum-for-all",
+    "You subtract the largest logit of all. In a row far below it every exponential is then 0, and 0 / 0 is nan. Each row needs its own "
+    "maximum: axis=2, keepdims=True.",
+)
+def _(logits):
+    z = tensor(logits)
+    powers = (z - z.max()).exp()
+    return np.argmax((powers / powers.sum(2, keepdim=True)).mean(0).numpy(), axis=1)
+
+
+@ensemble_predict.misconception(
+    "decides-along-the-wrong-axis",
+    "You decide along the samples, and so return one sample for each class. After the mean the axes are (N, K): look for the highest along the last.",
+)
+def _(logits):
+    return torch.softmax(tensor(logits), 2).mean(0).argmax(0).numpy()
 
 
 @ensemble_predict.misconception(

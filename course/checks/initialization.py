@@ -265,6 +265,12 @@ for _name, _hint, _std in (
         lambda shape: sqrt(2 / (fans(shape)[0] + shape[0])),
     ),
     (
+        "takes-the-bound-for-the-deviation",
+        "You draw from the normal distribution with the bound as its deviation, which is too large by the root of 3. The bound is the furthest that a "
+        "uniform draw may go: rng.uniform(-bound, bound, shape).",
+        lambda shape: xavier_std(shape) * sqrt(3),
+    ),
+    (
         "halves-the-fans",
         "Your size is 1 / sqrt(fan_in + fan_out): the 2 above the line is missing. It comes from averaging the two fans.",
         lambda shape: sqrt(1 / sum(fans(shape))),

@@ -33,10 +33,15 @@ TOPICS = (
     "folding",
     "response_norm",
     "momentum",
+    "nesterov",
     "initialization",
+    "shuffling",
     "batches",
     "schedules",
     "ensembles",
+    "layer_classes",
+    "networks",
+    "counting",
 )
 
 

@@ -11,12 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 from torch.optim.lr_scheduler import CosineAnnealingLR, StepLR
 
+from course.checks.compare import matches
 from course.checks.exercise import Case, Exercise
 
 UNIT = "06-momentum-and-training"
 
 
-def torch_rate(scheduler: type, step: int, lr: float, **settings: float) -> float:
+def torch_rate(scheduler: type, step: float, lr: float, **settings: float) -> float:
     """Return a torch scheduler's rate at one step, without its optimiser, which takes 3 s to load."""
     state = SimpleNamespace(base_lrs=[lr], last_epoch=step, **settings)
     return float(scheduler._get_closed_form_lr(state)[0])  # type: ignore[attr-defined]
@@ -106,6 +107,21 @@ def _(epoch, lr, every, factor=0.1):
 )
 def _(epoch, lr, every, factor=0.1):
     return torch_step_decay(min(epoch, every), lr, every, factor)
+
+
+def _at_multiples(first: int) -> Callable[..., float]:
+    """Return the schedule that drops in the multiples of ``every`` from ``first`` on, and only there."""
+    return lambda epoch, lr, every, factor=0.1: lr * factor if epoch % every == 0 and epoch >= first else lr
+
+
+step_decay.misconception(
+    "drops-at-the-multiples-only",
+    "You lower the rate in the epochs that `every` divides, and have it back in the next one: nothing remembers a drop from call to call. Find from "
+    "the epoch alone how many drops there have been.",
+    when=lambda value, *args, **kwargs: any(
+        matches(value, _at_multiples(first)(*args, **kwargs)) for first in (0, 1)
+    ),
+)(_at_multiples(1))
 
 
 @step_decay.misconception(
@@ -269,6 +285,14 @@ def _(step, total, lr, min_lr=0.0):
 )
 def _(step, total, lr, min_lr=0.0):
     return min_lr + torch_cosine_decay(step, total, lr)
+
+
+@cosine_decay.misconception(
+    "adds-where-it-should-subtract",
+    "You scale the wave by lr + min_lr, so you start above lr. What shrinks is the part above min_lr: lr - min_lr.",
+)
+def _(step, total, lr, min_lr=0.0):
+    return torch_cosine_decay(step, total, lr + 2 * min_lr, min_lr)
 
 
 @cosine_decay.misconception(

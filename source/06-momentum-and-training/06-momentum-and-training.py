@@ -297,9 +297,9 @@ for lr in (0.04, 0.4):
 #
 # The place where the gradient is needed is found inside the step, so you get a *function*: `gradient(place)` returns the gradient there.
 #
-# **Predict** for the gradient of w²/2, which is w itself: w = 2, v = 4, lr = 0.5, beta = 0.5. Where does it look, and where does it go?
+# **Predict** for the gradient of w²/2, which is w itself: w = 3, v = 8, lr = 0.5, beta = 0.5. Where does it look, and where does it go?
 #
-# <details><summary>Answer</summary>It looks at 2 - 0.5 · 0.5 · 4 = 1, so v = 2 + 1 = 3 and w = 2 - 1.5 = 0.5.</details>
+# <details><summary>Answer</summary>It looks at 3 - 0.5 · 0.5 · 8 = 1, so v = 4 + 1 = 5 and w = 3 - 2.5 = 0.5.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "nesterov_step", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def nesterov_step(w, v, gradient, lr, beta=0.9):
@@ -307,8 +307,8 @@ def nesterov_step(w, v, gradient, lr, beta=0.9):
 
     w, v: weights, velocity. gradient: a function of weights. lr, beta: as before.
 
-    >>> nesterov_step(np.array([2.0]), np.array([4.0]), lambda w: w, 0.5, beta=0.5)
-    (array([0.5]), array([3.]))
+    >>> nesterov_step(np.array([3.0]), np.array([8.0]), lambda w: w, 0.5, beta=0.5)
+    (array([0.5]), array([5.]))
     """
     ### BEGIN SOLUTION
     ahead = w - lr * beta * v
