@@ -78,6 +78,10 @@ class ForkServer:
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 closed with the server
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {**ENVIRONMENT, **settings["environment"]}
+        self.folder = None  # where children work that no sandbox holds
+        if settings["unsafe"]:
+            self.folder = tempfile.TemporaryDirectory(prefix="convnets-")
+            environment["TMPDIR"] = self.folder.name
         command = python_command(theirs.fileno(), settings, kernels=sockets is not None)
         if not settings["unsafe"]:
             require_sandbox()
@@ -145,6 +149,8 @@ class ForkServer:
         self.process.kill()
         self.process.wait()
         self.errors.close()
+        if self.folder:
+            self.folder.cleanup()
 
 
 def python_command(fd: int, settings: dict[str, Any], kernels: bool) -> list[str]:

@@ -147,3 +147,8 @@ def test_files_beside_the_notebook_are_there_and_come_after_the_packages(course)
     check = ("return np.transpose", "assert ok\n    return np.transpose")
     verdicts, _ = grade_one(course, edited(course, check, after=use), files=files)
     assert scores(verdicts) == PERFECT
+
+
+def test_without_the_sandbox_marks_are_the_same_when_asked_for(course):
+    verdicts, _ = grade_one(course, edited(course, WRONG), unsafe=True)
+    assert scores(verdicts) == PERFECT | {"output_size": 0}
