@@ -59,8 +59,8 @@ def spreads(scale, between=lambda h: h):
     return found
 
 # %% tags=["experiment"]
-lines = {f"weights x {scale}": spreads(scale) for scale in (2.0, 1.4, 0.9)}
-plot_lines(lines, "layer", "spread of its output", log="y")
+signals = {f"weights x {scale}": spreads(scale) for scale in (2.0, 1.4, 0.9)}
+plot_lines(signals, "layer", "spread of its output", log="y")
 
 # %% [markdown]
 # One choice of weights holds the signal, just about; the others lose it or blow it up, by a factor of a thousand or more. And weights change
@@ -127,8 +127,8 @@ hint("normalize_batch")
 
 # %% tags=["experiment"]
 for scale in (2.0, 1.4, 0.9):
-    lines[f"x {scale}, normalised"] = spreads(scale, normalize_batch)
-plot_lines(lines, "layer", "spread of its output", "with your normalize_batch", log="y")
+    signals[f"x {scale}, normalised"] = spreads(scale, normalize_batch)
+plot_lines(signals, "layer", "spread of its output", "with your normalize_batch", log="y")
 
 # %% [markdown]
 # ## A memory, and two numbers to learn
