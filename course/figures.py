@@ -176,7 +176,9 @@ def _titles(titles: str | Sequence[str], count: int) -> Sequence[str]:
 
 def show_points(*clouds: Any, titles: str | Sequence[str] = ()) -> None:
     """Show clouds of points (N, 2) side by side, each around the two axes of its own plane, in one scale for both."""
-    _, axes = _plt().subplots(1, len(clouds), figsize=(PAGE, PANEL), squeeze=False, layout="compressed")
+    _, axes = _plt().subplots(
+        1, len(clouds), figsize=(min(PAGE, PANEL * len(clouds)), PANEL), squeeze=False, layout="compressed"
+    )
     for ax, cloud, title in zip(axes.flat, clouds, _titles(titles, len(clouds)), strict=True):
         ax.axhline(0, color="gray", linewidth=0.8)
         ax.axvline(0, color="gray", linewidth=0.8)
