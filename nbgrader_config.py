@@ -38,3 +38,20 @@ c.ClearSolutions.code_stub = {"python": "# Your code here.\nraise NotImplemented
 #     "nbgrader.preprocessors.AssignLatePenalties",
 #     "nbgrader.preprocessors.CheckCellMetadata",
 # ]
+
+# c.Sandbox.answer_mb = 64  # The largest value that a student's function may return.
+# c.Sandbox.call_seconds = 10  # Longest that one call of a student's function may take.
+# c.Sandbox.cell_seconds = 30  # Longest that one of the student's cells may run.
+# c.Sandbox.disk_mb = 256  # What a submission may write, in all.
+# c.Sandbox.environment = {}  # Environment variables that student code sees, beside those needed to run.
+# c.Sandbox.file_mb = 64  # The largest file that a submission may write.
+# c.Sandbox.files = 256  # Files that a process may have open.
+# c.Sandbox.memory_mb = 2048  # Memory that a submission's processes may hold together.
+# c.Sandbox.notebook_mb = 100  # The largest notebook file that is read.
+# c.Sandbox.notebook_seconds = 600  # Longest that a whole notebook may take.
+# c.Sandbox.output_kb = 1024  # Output of one cell that is kept; the rest is dropped.
+# c.Sandbox.packages = ['numpy', 'matplotlib', 'ipython', 'ipykernel', 'ipywidgets', 'anywidget', 'pooch', 'tqdm']  # Distributions, with all that they need, that student code may import.
+# c.Sandbox.processes = 64  # Processes and threads that a submission may have.
+# c.Sandbox.torch_packages = ['torch', 'scikit-learn']  # Further distributions in units whose notebooks import torch; nowhere else.
+# c.Sandbox.units = {}  # Settings per unit: {'07-lenet-in-numpy': {'cell_seconds': 120}}; 'torch': True adds torch.
+# c.Sandbox.unsafe = False  # Run student code with no sandbox at all: a cell can then do all that you can.

@@ -90,7 +90,8 @@ def why_no_sandbox() -> str:
         return "no bwrap on the PATH"
     command = [*bubblewrap(), "--ro-bind", "/", "/", "--", "true"]
     result = subprocess.run(command, capture_output=True, text=True, env={"PATH": os.environ.get("PATH", "")})
-    return result.stderr.strip().splitlines()[-1] if result.returncode else ""
+    said = result.stderr.strip().splitlines() or [f"bwrap ended with exit code {result.returncode}"]
+    return said[-1] if result.returncode else ""
 
 
 def require_sandbox() -> None:
