@@ -2,7 +2,11 @@
 
 import pytest
 
-from tests.grading.classroom import PERFECT, WRONG, edited, grade_one, scores, solved
+from autograder import build
+from autograder.isolated import grade_notebook
+from autograder.rebuild import plain_cell, rebuild, uses_torch
+from autograder.sandbox import Sandbox
+from tests.grading.classroom import LIMITS, PERFECT, WRONG, edited, grade_one, scores, solved
 
 pytestmark = pytest.mark.sandbox
 
@@ -152,3 +156,24 @@ def test_files_beside_the_notebook_are_there_and_come_after_the_packages(course)
 def test_without_the_sandbox_marks_are_the_same_when_asked_for(course):
     verdicts, _ = grade_one(course, edited(course, WRONG), unsafe=True)
     assert scores(verdicts) == PERFECT | {"output_size": 0}
+
+
+@pytest.mark.slow
+def test_a_torch_unit_has_torch_inside(course):
+    source = course / "source" / "90-tiny" / "90-tiny.py"
+    source.write_text(
+        source.read_text().replace("import numpy as np\n", "import numpy as np\nimport torch\n", 1)
+    )
+    use = "layer = torch.nn.Conv2d(3, 4, 3)\nloss = layer(torch.ones(1, 3, 8, 8)).sum(); loss.backward()\nassert layer.weight.grad is not None"
+    notebook = edited(
+        course,
+        ("return np.transpose(image, (2, 0, 1))", "return torch.as_tensor(image).permute(2, 0, 1)"),
+        after=use,
+    )
+    template = build.template(source)
+    assert uses_torch(template)
+    rebuilt, _ = rebuild(template, [plain_cell(c) for c in notebook.cells])
+    verdicts = grade_notebook(rebuilt, Sandbox(**LIMITS).for_unit("90-tiny", True), {}, 1)
+    assert [verdict.score for verdict in verdicts] == [2, 2, 1]
+    own = next(cell for cell in rebuilt.cells if "Conv2d" in cell.source)
+    assert own.outputs == []
