@@ -208,8 +208,8 @@ for name, path in paths.items():
 #
 # Paths on the left, and a map of all rates and betas on the right. Three things to find:
 #
-# 1. the largest rate that still arrives with beta 0, and with beta 0.9;
-# 2. a rate at which Nesterov arrives and plain momentum does not;
+# 1. the largest rate that does not run away, with beta 0 and with beta 0.9;
+# 2. a rate at which Nesterov runs away and plain momentum does not;
 # 3. what noise in the gradients does to a small beta and to a large one.
 
 # %% tags=["experiment"]
@@ -220,7 +220,7 @@ OptimizerPlane(methods=["descent", "momentum", "nesterov"])
 #
 # *easy · 5 minutes · 1 point*
 #
-# Other courses prefer the velocity to be an *average* of gradients (an exponential moving average, EMA):
+# Other courses, and one of the lectures that this one grew from, prefer the velocity to be an *average* of gradients (an exponential moving average, EMA):
 #
 # ```text
 # v = beta · v + (1 - beta) · g
@@ -336,7 +336,7 @@ check(nesterov_step, cases=cases, random=20)
 hint("nesterov_step")
 
 # %% [markdown]
-# The same ravine, rate and steps. **Predict:** across the ravine, who swings less?
+# The same ravine at half the rate. **Predict:** across the ravine, who swings less?
 
 # %% tags=["experiment"]
 def looking(w, v, lr, beta):
@@ -348,7 +348,8 @@ across = {"momentum": walk(rolling, 0.02, 60, beta=0.9)[:, 1], "Nesterov": ahead
 plot_lines(across, "step", "place across the ravine", "beta 0.9, rate 0.02")
 
 # %% [markdown]
-# Nesterov's ball comes to rest much sooner. On real nets, whose gradients are noisy, the gain is smaller; from here on plain momentum does.
+# Nesterov's ball comes to rest much sooner. But its largest rate is smaller: put 0.04 into the cell, and look. From here on we use plain
+# momentum.
 #
 # ## Where to start
 #
@@ -612,6 +613,10 @@ def gradients(net, x, y):
     grad_active, *second = linear_backward(grad_scores, relu(hidden), net[2])
     _, *first = linear_backward(relu_backward(grad_active, hidden), x, net[0])
     return [*first, *second]
+
+
+net = new_net(np.random.default_rng(0))
+print("shapes of the gradients:", [g.shape for g in gradients(net, train_x, train_y)])
 
 # %% tags=["experiment"]
 def train(net, x, y, rates, size, rng, beta=0.9, fog=0.0):
