@@ -63,7 +63,7 @@ signals = {f"weights x {scale}": spreads(scale) for scale in (2.0, 1.4, 0.9)}
 plot_lines(signals, "layer", "spread of its output", log="y")
 
 # %% [markdown]
-# One choice of weights holds the signal, just about; the others lose it or blow it up, by a factor of a thousand or more. And weights change
+# One choice of weights holds the signal, just about; the others blow it up some hundred times, or lose all but a ten-thousandth. And weights change
 # as they are learned: whoever found the right size at the start (unit 06 shows how) may lose it later.
 #
 # So put the numbers right after every layer, whatever the weights do.
