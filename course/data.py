@@ -79,3 +79,19 @@ def spirals(points: int = 100) -> tuple[np.ndarray, np.ndarray]:
     radius = np.tile(np.linspace(0.05, 1, points), 3)
     angle = 4 * radius + 2 * np.pi * arm / 3 + 0.1 * rng.standard_normal(3 * points)
     return np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1), arm
+
+
+def large_digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return digits(), enlarged smoothly to 32 x 32 pixels, the size that LeNet-5 takes; images are float64.
+
+    >>> large_digits()[0].shape
+    (1400, 1, 32, 32)
+    """
+    from PIL import Image
+
+    def enlarge(images: np.ndarray) -> np.ndarray:
+        planes = [Image.fromarray(image[0]).resize((32, 32), Image.Resampling.BILINEAR) for image in images]
+        return np.array([np.asarray(plane, dtype=float) for plane in planes])[:, None]
+
+    train_x, train_y, test_x, test_y = digits()
+    return enlarge(train_x), train_y, enlarge(test_x), test_y

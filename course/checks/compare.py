@@ -39,6 +39,8 @@ def difference(got: Any, expected: Any, what: str = "") -> Difference | None:
 
     An array may come as nested lists; a tuple as a list; a whole number must be whole in type as well as in value.
     """
+    if expected is None:  # only a wrong idea expects that
+        return None if got is None else Difference(f"{what}expected None, got {_kind(got)}")
     if isinstance(expected, tuple):
         return _tuple_difference(got, expected)
     if got is None:

@@ -72,7 +72,16 @@ class Misconception:
 
 
 class Refusal(ValueError):
-    """What a misconception raises where the student's code would run into an exception."""
+    """What a misconception raises where the student's code would run into an exception, of any type if none is named."""
+
+    types: tuple[str, ...] = ()
+
+
+def runs_into(*types: str) -> Refusal:
+    """Return a Refusal that stands for an exception of one of these types, and goes by the name of the first."""
+    refusal = type(types[0], (Refusal,), {})("as the student's code would")
+    refusal.types = types
+    return refusal
 
 
 class Objection(Refusal):
@@ -99,12 +108,20 @@ class Exercise:
     random: Callable[[np.random.Generator], Case] | None = None
     returns: str = "an array"
     check_answer: Callable[..., str] | None = None
+    driven: bool = (
+        False  # every case goes through a driver, as for a class: a wrong idea then answers for the driver
+    )
     misconceptions: list[Misconception] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         EXERCISES[self.name] = self
         if any(isinstance(arg, np.ndarray) for case in self.cases for arg in case.args):
             self.misconceptions.append(changes_its_input(self))
+            self._answer_for_the_driver(self.misconceptions[-1].wrong)
+
+    def _answer_for_the_driver(self, wrong: Callable) -> None:
+        if self.driven:
+            wrong.answers_for_the_driver = True  # type: ignore[attr-defined]
 
     def misconception(
         self, name: str, hint: str, when: Callable[..., bool] | None = None
@@ -112,6 +129,7 @@ class Exercise:
         """Add the decorated function to the bank as the answer of a wrong idea."""
 
         def add(wrong: Callable) -> Callable:
+            self._answer_for_the_driver(wrong)
             self.misconceptions.append(Misconception(name, hint, wrong, when))
             return wrong
 
@@ -161,5 +179,9 @@ def _short(value: Any) -> str:
         return "a random generator"
     if is_recipe(value, "function"):
         return f"the function {value['argument']} -> {value['expression']}"
+    if isinstance(value, list) and any(isinstance(v, np.ndarray) for v in value):
+        return (
+            "[" + ", ".join(str(np.shape(v)) if isinstance(v, np.ndarray) else repr(v) for v in value) + "]"
+        )
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -263,7 +263,7 @@ def gives(misconception: Misconception, result: Result) -> bool:
         return matches(result.outcome.value, misconception.wrong(*args, **kwargs)) and failure is None
     except Objection:
         return failure is not None and is_deliberate(failure)
-    except Refusal:
-        return failure is not None
+    except Refusal as refusal:
+        return failure is not None and (not refusal.types or failure.type in refusal.types)
     except Exception:  # the idea says nothing about this case
         return False
