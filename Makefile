@@ -32,6 +32,8 @@ lab: env
 build: env
 	convnets build
 
+# as many workers as cores: threads of torch's and NumPy's own would only wait for each other
+test: export OMP_NUM_THREADS = 1
 test: env
 	ruff check .
 	mypy
