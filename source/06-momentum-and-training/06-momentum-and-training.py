@@ -200,8 +200,9 @@ for name, path in paths.items():
     print(f"{name}: the loss after 60 steps is {ravine(path[-1]):.2g}")
 
 # %% [markdown]
-# A little momentum hurries along, and here wins. With 0.9 the ball comes in so fast that it swings past the bottom; the longer and narrower the ravine,
-# the more that pays. With 0.99 it hardly brakes: it remembers about 1 / (1 - 0.99) = 100 gradients, more than it has seen.
+# A little momentum hurries along, and here wins. With 0.9 the ball comes in so fast that it swings past the bottom; in a ravine ten times as steep
+# (400 in place of 40, and a rate of 0.004) that speed wins, as you can try. With 0.99 it hardly brakes: it remembers about 1 / (1 - 0.99) = 100
+# gradients, more than it has seen.
 
 # %% [markdown]
 # ### Play with it
@@ -367,7 +368,7 @@ plot_lines(across, "step", "place across the ravine", "beta 0.9, rate 0.02")
 # Glorot and Bengio want the size to stay the same in both directions, and settle for the middle: a variance of 2 / (fan_in + fan_out). They draw
 # uniformly from -bound to bound, where bound² = 6 / (fan_in + fan_out), since a uniform draw up to some bound has the variance bound² / 3.
 #
-# (CS231n calls 1 / fan_in Xavier as well.)
+# (CS231n calls a variance of 1 / fan_in Xavier as well.)
 #
 # **Predict** the bound for weights (20, 30), and for filters (4, 2, 3, 3).
 #
@@ -658,7 +659,7 @@ for size, lr in ((1400, 0.5), (50, 0.3), (1, 0.02)):
 plot_lines(lines, "epoch", "loss on the training images", log="y")
 
 # %% [markdown]
-# All at once has made three steps only. One by one has made 4,200, and took by far the longest: each is too small to keep the machine busy.
+# All at once has made three steps only. One by one has made 4,200, and took by far the longest: each step is too small to keep the machine busy.
 # Mini-batches are the bargain in between.
 #
 # ## Three tips for training
