@@ -1,7 +1,11 @@
 """Forging a verdict: whatever is patched, printed or returned, a wrong answer stays wrong."""
 
+import nbformat
 import pytest
 
+from autograder.grading import grade
+from autograder.rebuild import is_test
+from tests.grading.classroom import UNIT, edited, hand_in
 from tests.threats.attack import attack
 
 pytestmark = pytest.mark.sandbox
@@ -109,3 +113,28 @@ import inside.shell
 real = inside.shell.message
 inside.shell.message = lambda outcome: real(outcome) | {"failure": {"kind": "machinery", "message": "not my fault"}}"""
     attack(course, before=code, expected={"output_size": 0, "zero_pad": 0, "to_chw": 0})
+
+
+SCRIPT = "<script>alert('marks')</script>"
+
+
+def test_no_script_of_a_students_reaches_the_page_that_an_instructor_opens(course):
+    shown = (
+        "from IPython.display import HTML, SVG, Javascript, Markdown, display\n"
+        f"for kind in (HTML, Javascript, Markdown): display(kind({SCRIPT!r}))\n"
+        f"print({SCRIPT!r})\n"
+        "class Picture:\n"
+        f"    def _repr_mimebundle_(self, **k): return {{'image/png': 'x\"/>' + {SCRIPT!r}, 'text/html': {SCRIPT!r}, 'text/plain': {SCRIPT!r}}}\n"
+        "display(Picture())\n"
+        f"raise ValueError({SCRIPT!r})"
+    )
+    change = ("    n, c, h, w", f"    raise ValueError({SCRIPT!r})\n    n, c, h, w")
+    hand_in(course, "eve", edited(course, change, after=shown))
+    assert grade(course, progress=False).not_graded == []
+    assert SCRIPT not in (course / "feedback" / "eve" / UNIT / f"{UNIT}.html").read_text()
+    kept = nbformat.read(course / "autograded" / "eve" / UNIT / f"{UNIT}.ipynb", 4)
+    data = [o.get("data", {}) for c in kept.cells if not is_test(c) for o in c.get("outputs", [])]
+    assert all(set(one) <= {"text/plain", "image/png", "image/jpeg"} for one in data)
+    assert not any(SCRIPT in one.get("image/png", "") for one in data)
+    marked = [o.data["text/html"] for c in kept.cells if is_test(c) for o in c.outputs]
+    assert not any(SCRIPT in page for page in marked)
