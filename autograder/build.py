@@ -253,14 +253,17 @@ def build(units: Iterable[str] = (), *, check: bool = False, root: Path | None =
         release = root / "release" / source.stem / f"{source.stem}.ipynb"
         solution = root / "solutions" / source.stem / f"{source.stem}.ipynb"
         text = nbformat.writes(releases[source.stem]) + "\n"
-        if not release.exists() or release.read_text("utf8") != text:
-            stale.append(release)
-            if not check:
-                write(release, text)
-        if not is_current(solution, source):
-            stale.append(solution)
-            if not check:
-                write(solution, nbformat.writes(execute(solved(source), source.parent)) + "\n")
+        is_stale = {
+            release: not release.exists() or release.read_text("utf8") != text,
+            solution: not is_current(solution, source),
+        }
+        stale += [path for path in is_stale if is_stale[path]]
+        if check:
+            continue
+        if is_stale[solution]:  # first, since it may fail: then neither is written
+            write(solution, nbformat.writes(execute(solved(source), source.parent)) + "\n")
+        if is_stale[release]:
+            write(release, text)
     return stale + remove_left_over(root, check) if not units else stale
 
 

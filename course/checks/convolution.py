@@ -52,11 +52,19 @@ CONV_CASES = (
     Case("three channels, two filters", normal(1, 3, 4, 5), normal(2, 3, 3, 2), normal(2)),
     Case("as many filters as channels", normal(1, 2, 4, 5), normal(2, 2, 2, 3), normal(2)),
     Case("two images", normal(2, 2, 4, 4), normal(3, 2, 3, 3), normal(3)),
-    Case("padding", normal(1, 1, 3, 4), normal(1, 1, 3, 3), np.zeros(1), padding=1),
+    Case("padding", normal(1, 1, 3, 4), normal(1, 1, 3, 3), np.zeros(1), padding=1, weight=2),
     Case("a stride that divides", normal(1, 1, 5, 7), normal(1, 1, 3, 3), np.zeros(1), stride=2),
-    Case("a stride that does not divide", normal(1, 2, 6, 8), normal(2, 2, 3, 3), normal(2), stride=2),
     Case(
-        "stride and padding together", normal(2, 3, 5, 6), normal(4, 3, 3, 2), normal(4), stride=3, padding=2
+        "a stride that does not divide", normal(1, 2, 6, 8), normal(2, 2, 3, 3), normal(2), stride=2, weight=2
+    ),
+    Case(
+        "stride and padding together",
+        normal(2, 3, 5, 6),
+        normal(4, 3, 3, 2),
+        normal(4),
+        stride=3,
+        padding=2,
+        weight=2,
     ),
     Case("whole-number pixels", integers(1, 1, 4, 5), normal(1, 1, 2, 2), normal(1)),
 )

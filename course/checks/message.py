@@ -30,8 +30,8 @@ def compose(
     listing = case_listing(results)
     first = next((result for result in results if result.problem), None)
     if first is None:
-        text = f"{head}. All {len(listing)} cases right."
-        return text, panel(colour, f"<b>{escape(head)}</b>. All {len(listing)} cases right.")
+        said = f"All {len(listing)} cases right." if len(listing) > 1 else "Right."
+        return f"{head}. {said}", panel(colour, f"<b>{escape(head)}</b>. {said}")
     problem = first.problem
     assert problem  # it is the first of those that have one
     if verdict.verdict == "missing":

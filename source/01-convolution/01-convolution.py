@@ -324,10 +324,10 @@ cases = [
     Case("four channels, three filters", normal(1, 4, 5, 4), normal(3, 4, 2, 3), normal(3)),
     Case("as many filters as channels", normal(1, 3, 4, 6), normal(3, 3, 3, 2), normal(3)),
     Case("three images", normal(3, 2, 5, 4), normal(2, 2, 3, 3), normal(2)),
-    Case("padding", normal(1, 1, 4, 3), normal(1, 1, 3, 3), np.zeros(1), padding=1),
+    Case("padding", normal(1, 1, 4, 3), normal(1, 1, 3, 3), np.zeros(1), padding=1, weight=2),
     Case("a stride that divides", normal(1, 1, 7, 9), normal(1, 1, 3, 3), np.zeros(1), stride=2),
-    Case("a stride that does not divide", normal(1, 2, 9, 7), normal(2, 2, 3, 2), normal(2), stride=3),
-    Case("stride and padding together", normal(2, 2, 6, 5), normal(3, 2, 3, 2), normal(3), stride=2, padding=2),
+    Case("a stride that does not divide", normal(1, 2, 9, 7), normal(2, 2, 3, 2), normal(2), stride=3, weight=2),
+    Case("stride and padding together", normal(2, 2, 6, 5), normal(3, 2, 3, 2), normal(3), stride=2, padding=2, weight=2),
     Case("whole-number pixels", integers(1, 2, 5, 4), normal(2, 2, 3, 2), normal(2)),
 ]
 check(conv2d_loops, cases=cases, random=20)
@@ -457,10 +457,10 @@ cases = [
     Case("two channels, four filters", normal(1, 2, 5, 6), normal(4, 2, 3, 2), normal(4)),
     Case("as many filters as channels", normal(1, 3, 5, 4), normal(3, 3, 2, 3), normal(3)),
     Case("four images", normal(4, 2, 4, 5), normal(2, 2, 3, 3), normal(2)),
-    Case("padding", normal(1, 1, 4, 5), normal(1, 1, 3, 3), np.zeros(1), padding=2),
+    Case("padding", normal(1, 1, 4, 5), normal(1, 1, 3, 3), np.zeros(1), padding=2, weight=2),
     Case("a stride that divides", normal(1, 1, 13, 16), normal(1, 1, 4, 4), np.zeros(1), stride=3),
-    Case("a stride that does not divide", normal(1, 2, 8, 6), normal(2, 2, 3, 3), normal(2), stride=2),
-    Case("stride and padding together", normal(3, 2, 5, 7), normal(2, 2, 2, 3), normal(2), stride=3, padding=1),
+    Case("a stride that does not divide", normal(1, 2, 8, 6), normal(2, 2, 3, 3), normal(2), stride=2, weight=2),
+    Case("stride and padding together", normal(3, 2, 5, 7), normal(2, 2, 2, 3), normal(2), stride=3, padding=1, weight=2),
     Case("whole-number pixels", integers(2, 1, 4, 6), normal(2, 1, 2, 3), normal(2)),
     Case("no Python loop over pixels", normal(1, 2, 33, 35), normal(3, 2, 3, 3), normal(3), max_steps=1500, weight=3),
 ]
