@@ -261,7 +261,8 @@ def build(units: Iterable[str] = (), *, check: bool = False, root: Path | None =
         if check:
             continue
         if is_stale[solution]:  # first, since it may fail: then neither is written
-            write(solution, nbformat.writes(execute(solved(source), source.parent)) + "\n")
+            solution.parent.mkdir(parents=True, exist_ok=True)  # it runs where it will stand, beside other units
+            write(solution, nbformat.writes(execute(solved(source), solution.parent)) + "\n")
         if is_stale[release]:
             write(release, text)
     return stale + remove_left_over(root, check) if not units else stale
