@@ -261,7 +261,8 @@ def build(units: Iterable[str] = (), *, check: bool = False, root: Path | None =
         if check:
             continue
         if is_stale[solution]:  # first, since it may fail: then neither is written
-            solution.parent.mkdir(parents=True, exist_ok=True)  # it runs where it will stand, beside other units
+            # It runs where it will stand, beside other units.
+            solution.parent.mkdir(parents=True, exist_ok=True)
             write(solution, nbformat.writes(execute(solved(source), solution.parent)) + "\n")
         if is_stale[release]:
             write(release, text)

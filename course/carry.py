@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import contextvars
+import dis
 import io
 import json
 import linecache
@@ -18,6 +19,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from course import layers
@@ -136,7 +138,7 @@ def fetch(name: str, folder: Path) -> tuple[Callable | None, str | None]:
     try:
         function = run(parts, str(path))[name]
     except Exception as error:  # whatever the student's code does
-        return None, f"its code raised {type(error).__name__}"
+        return None, f"its code raised {type(error).__name__}: {error}"[:100]
     verdict = check(function, name=name)
     if verdict.verdict == "passed":
         return function, None
@@ -178,6 +180,17 @@ def names_bound(statement: ast.stmt) -> list[str]:
     return []
 
 
+def names_read(statement: ast.stmt) -> list[str]:
+    """Return the global names that a statement reads, in the functions in it too; not their arguments and local names."""
+    waiting: list[CodeType] = [compile(ast.Module([statement], []), "<carried>", "exec")]
+    names = []
+    while waiting:
+        code = waiting.pop()
+        names += [i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")]
+        waiting += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return names
+
+
 def needed(name: str, found: Mapping[str, ast.stmt]) -> dict[str, ast.stmt]:
     """Return the statements that a function needs, itself among them, in an order in which they can run."""
     parts: dict[str, ast.stmt] = {}
@@ -187,9 +200,8 @@ def needed(name: str, found: Mapping[str, ast.stmt]) -> dict[str, ast.stmt]:
         if wanted not in found or wanted in parts or wanted in waiting:
             return
         waiting.add(wanted)
-        for node in ast.walk(found[wanted]):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                add(node.id)
+        for other in names_read(found[wanted]):
+            add(other)
         parts[wanted] = found[wanted]
 
     add(name)

@@ -43,15 +43,19 @@ carry()
 # %% [markdown]
 # ## The data
 #
-# Scikit-learn has 1,797 digits that people wrote by hand, 8 x 8 pixels each. LeNet-5 wants 32 x 32, so they are enlarged. 1,400 are for training;
-# the other 397 stay untouched until the network is tested.
+# Scikit-learn has 1,797 digits that people wrote by hand, 8 x 8 pixels each. LeNet-5 wants 32 x 32, so they are enlarged and get a margin. 1,400
+# are for training; with the other 397 the network is tested, and it never learns from them.
+#
+# The pixels are shifted and scaled to mean 0 and standard deviation 1. The two numbers come from the training images alone.
 #
 # **Predict:** how many of the 397 would be right if the network just guessed?
 
 # %% tags=["experiment"]
-train_x, train_y, test_x, test_y = large_digits()
+train_images, train_y, test_images, test_y = large_digits()
+mean, std = train_images.mean(), train_images.std()
+train_x, test_x = (train_images - mean) / std, (test_images - mean) / std
 print(train_x.shape, test_x.shape)
-show_images(*train_x[:8, 0], titles=[str(label) for label in train_y[:8]])
+show_images(*train_images[:8, 0], titles=[str(label) for label in train_y[:8]])
 
 # %% [markdown]
 # ## A layer remembers
@@ -445,9 +449,8 @@ print("loss of the untrained net:", round(loss.forward(scores, train_y[:100]), 2
 # <details><summary>Answer</summary>28 · 28 · 6 outputs, 25 products each: 117,600.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "count_macs", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def count_macs(
-    in_channels, in_size, out_channels, kernel_size, stride=1, padding=0, pairs=None
-):
+def count_macs(in_channels, in_size, out_channels, kernel_size, stride=1, padding=0,
+               pairs=None):
     """Return the multiply-adds of a convolution on one image, an int; biases not counted.
 
     in_size: side of the square input. kernel_size: side of the kernel. pairs: connected
@@ -606,7 +609,7 @@ def predict(net, x):
 rng, losses, accuracy = np.random.default_rng(1), [], []
 net = LeNet5(rng)
 untrained = net.params[0].copy()
-for lr in [0.1] * 5 + [0.02] * 3:
+for lr in [0.05] * 5 + [0.01] * 3:
     order = rng.permutation(len(train_x)).reshape(-1, 35)
     steps = [train_step(net, loss, train_x[rows], train_y[rows], lr) for rows in order]
     losses.append(np.mean(steps))
@@ -673,6 +676,9 @@ guesses = predict(net, test_x)
 counts = confusion_matrix(test_y, guesses, 10)
 show_grid(counts, rows=range(10), columns=range(10), xlabel="the net said", ylabel="it was")
 print(f"{np.trace(counts)} of {counts.sum()} right: {np.trace(counts) / counts.sum():.1%}")
+mistakes = counts - np.diag(np.diag(counts))
+was, said = np.unravel_index(mistakes.argmax(), mistakes.shape)
+print(f"most often: a {was} is called {said}, {mistakes[was, said]} times")
 
 # %% [markdown]
 # ## Your pictures
@@ -682,7 +688,7 @@ print(f"{np.trace(counts)} of {counts.sum()} right: {np.trace(counts) / counts.s
 # %% tags=["experiment"]
 missed = np.flatnonzero(guesses != test_y)[:8]
 titles = [f"was {test_y[i]}, said {guesses[i]}" for i in missed]
-show_images(*test_x[missed, 0], titles=titles)
+show_images(*test_images[missed, 0], titles=titles)
 
 # %% [markdown]
 # Some are hard for a person as well, at 8 x 8 pixels. Others you would have got right.
