@@ -161,8 +161,10 @@ def failure_sentence(name: str, failure: Failure) -> str:
     where = f" in line {failure.line}" if failure.line else ""
     where += f": `{failure.source}`" if failure.source else ""
     error = f"{failure.type}: {failure.message}" if failure.message else failure.type
+    if failure.kind == "unwritten" and failure.message not in ("", name):
+        return f"{name} calls {failure.message}, which is not written yet: write that one first."
     return {
-        "raised": f"It raised {error}{where}",
+        "raised": f"It raised {error}{where}{advice(failure)}",
         "unwritten": f"{name} is not written yet. Replace its `raise NotImplementedError` line by your own code and run the cell.",
         "missing": f"There is no function called {name}. Is it defined, under exactly that name?",
         "odd_value": failure.message,
@@ -171,6 +173,13 @@ def failure_sentence(name: str, failure: Failure) -> str:
         "crashed": f"The Python process died while {name} was running. {failure.message}".strip(),
         "machinery": f"The grader itself failed, which costs you nothing: {failure.message}",
     }[failure.kind]
+
+
+def advice(failure: Failure) -> str:
+    """Return what to do about the exceptions that NumPy's shapes bring about, or an empty string."""
+    words = ("broadcast", "subscripts", "matmul", "not aligned", "reshape array")
+    about_shapes = any(word in failure.message for word in words)
+    return ". The shapes do not fit: print the shape of each array in that line." if about_shapes else ""
 
 
 def conclude(exercise: Exercise, results: list[Result], seed: int) -> Verdict:

@@ -69,14 +69,24 @@ def _(in_channels, out_channels, kernel_size, out_size=None):
 
 @count_parameters.misconception(
     "shares-the-biases",
-    "Without sharing, each place has its own bias too. You give every place its own weights but count one bias a filter: lecture B's slide "
-    "makes the same slip for AlexNet.",
+    "Without sharing, each place has its own bias too. You give every place its own weights, but count only one bias a filter.",
 )
 def _(in_channels, out_channels, kernel_size, out_size=None):
     places = out_size[0] * out_size[1] if out_size else 1
     return (
         places * torch.empty(in_channels, out_channels, kernel_size, kernel_size, device="meta").numel()
         + out_channels
+    )
+
+
+@count_parameters.misconception(
+    "one-bias-for-all",
+    "You count one bias for the whole layer. Each filter has its own: six filters, six biases.",
+)
+def _(in_channels, out_channels, kernel_size, out_size=None):
+    places = out_size[0] * out_size[1] if out_size else 1
+    return places * (
+        torch.empty(in_channels, out_channels, kernel_size, kernel_size, device="meta").numel() + 1
     )
 
 
@@ -188,7 +198,7 @@ def _like(sentence: str):
 
 @edge_kernel.misconception(
     "finds-horizontal-edges",
-    "Your kernel answers to edges between above and below. Swap its rows and columns: left against right makes an vertical edge.",
+    "Your kernel answers to edges between above and below. Swap its rows and columns: left against right makes a vertical edge.",
     when=lambda value: _is_kernel(value) and judge_edge_kernel(np.swapaxes(value, 2, 3)) == "",
 )
 def _():
@@ -273,6 +283,14 @@ def _(size):
 )
 def _(size):
     return np.full((1, 1, size, size), 1 / size)
+
+
+@blur_kernel.misconception(
+    "always-a-ninth",
+    "A ninth is right for 3 x 3. A kernel of another size has another number of weights, and they must sum to 1.",
+)
+def _(size):
+    return np.full((1, 1, size, size), 1 / 9)
 
 
 @blur_kernel.misconception(

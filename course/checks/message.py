@@ -5,14 +5,17 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from course.checks.compare import Difference
-from course.checks.exercise import Exercise, Misconception
+from course.checks.exercise import Case, Exercise, Misconception
 from course.checks.picture import picture
 from course.checks.verdict import Verdict
 
 if TYPE_CHECKING:
     from course.checks.judge import Result
 
+SMALL = 16  # numbers in an array that a person works with by hand
 GREEN, AMBER, RED = "#2e7d32", "#b26a00", "#c62828"
 MARK = {"passed": ("✓", GREEN), "partial": ("◐", AMBER), "missing": ("○", AMBER), "not_graded": ("?", AMBER)}
 
@@ -74,6 +77,7 @@ def failed_text(
         f"  {exercise.name}({exercise.describe(first.case)})",
         f"  {problem.sentence}",
     ]
+    lines[2:2] = [f"    {numbers}" for numbers in small_numbers(exercise, first.case)]
     if misconception:
         lines.append(f"  Hint ({misconception.name}): {misconception.hint}")
     if first.outcome.printed:
@@ -94,6 +98,7 @@ def failed_html(
     parts = [
         f"<b>{escape(head)}</b> &mdash; {escape(case_name(first))}",
         f"<div><code>{escape(exercise.name)}({escape(exercise.describe(first.case))})</code></div>",
+        *(f"<div><code>{escape(numbers)}</code></div>" for numbers in small_numbers(exercise, first.case)),
         f"<div>{code(problem.sentence)}</div>",
     ]
     if misconception:
@@ -106,6 +111,22 @@ def failed_html(
         parts.append(f"<div>It printed:</div><pre>{escape(shown)}</pre>")
     parts.append(f'<div style="margin-top:.5em;opacity:.85">{listing_html(listing)}</div>')
     return "".join(parts)
+
+
+def small_numbers(exercise: Exercise, case: Case) -> list[str]:
+    """Return the arrays of a case that can be worked out by hand, as ``x = [[1, 2], [3, 4]]``, without axes of length 1."""
+    arrays = [
+        (name, arg)
+        for name, arg in zip(exercise.parameters, case.args, strict=False)
+        if isinstance(arg, np.ndarray)
+    ]
+    if case.answer is None or any(array.size > SMALL for _, array in arrays):
+        return []
+    texts = [
+        (name, np.array2string(np.squeeze(array), separator=", ", floatmode="maxprec"))
+        for name, array in arrays
+    ]
+    return [f"{name} = {' '.join(text.split())}" for name, text in texts]
 
 
 def listing_html(listing: list[tuple[str, bool]]) -> str:

@@ -20,6 +20,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -31,6 +32,12 @@ _checking = contextvars.ContextVar("checking", default=False)
 FailureKind = Literal[
     "raised", "unwritten", "missing", "odd_value", "interrupted", "timeout", "crashed", "machinery"
 ]
+NOT_THE_STUDENTS = (
+    sys.prefix,
+    sys.base_prefix,
+    str(Path(__file__).parents[1]),
+    str(Path(np.__file__).parents[1]),
+)
 PRINTED_LIMIT = 2_000  # characters of what the student printed that an outcome keeps
 
 
@@ -244,17 +251,20 @@ def is_stub(error: BaseException) -> bool:
 
 
 def describe(error: BaseException, kind: FailureKind) -> Failure:
-    """Return what happened and on which of the student's lines; none of our frames, none of a library's."""
-    line, source = None, ""
+    """Return what happened and on which of the student's lines; none of our frames, none of a library's.
+
+    Of an unwritten stub the message is the name of the function that is not written.
+    """
+    line, source, message = None, "", str(error)[:500]
     for frame in traceback.extract_tb(error.__traceback__):
         if is_students(frame.filename):
-            line, source = (
-                frame.lineno,
-                (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip(),
-            )
-    return Failure(kind, type(error).__name__, str(error)[:500], line, source)
+            line, source = frame.lineno, frame.line or linecache.getline(frame.filename, frame.lineno or 0)
+            message = frame.name if kind == "unwritten" else message
+    return Failure(kind, type(error).__name__, message, line, source.strip())
 
 
 def is_students(filename: str) -> bool:
-    """Return whether code under ``filename`` was typed into a notebook rather than installed."""
-    return filename.startswith(("<ipython", "<string", "<stdin", "<student")) or "ipykernel_" in filename
+    """Return whether code under ``filename`` is the student's: neither Python's, nor installed, nor the course's."""
+    if filename.startswith("<"):
+        return not filename.startswith("<frozen")
+    return "ipykernel_" in filename or not filename.startswith(NOT_THE_STUDENTS)

@@ -382,6 +382,18 @@ def _(x, w, b, row, col):
 
 
 @window_dot.misconception(
+    "takes-the-channels-for-the-height",
+    "Your window has the wrong size: w has three axes, (C, KH, KW), so its height is `w.shape[1]` and its width `w.shape[2]`.",
+)
+def _(x, w, b, row, col):
+    window = tensor(x)[:, row : row + w.shape[0], col : col + w.shape[1]]
+    try:
+        return float((window * tensor(w)).sum()) + b
+    except RuntimeError as error:
+        raise Refusal("the shapes do not fit") from error
+
+
+@window_dot.misconception(
     "uses-one-channel",
     "You use the first channel only. The window is as deep as the image: all channels take part.",
 )
@@ -480,6 +492,14 @@ def _(kernel_size):
 )
 def _(kernel_size):
     return (kernel_size + 1) // 2
+
+
+@same_padding.misconception(
+    "halves-the-kernel",
+    "Half a pixel of padding cannot be: the kernel's middle pixel stays on the image. Take it off before you halve, and divide with `//`.",
+)
+def _(kernel_size):
+    return kernel_size / 2
 
 
 @same_padding.misconception(

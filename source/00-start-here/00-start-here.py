@@ -24,7 +24,7 @@
 #
 # A notebook is a list of cells. Click into a code cell and press **Shift + Enter**: it runs, and its answer appears below it.
 #
-# Begin with the next cell. It loads what this notebook uses, so run it each time you open the notebook. It is locked, as every cell is
+# Begin with the next cell. It loads what this notebook uses, so run it, and your own functions, each time you open the notebook. It is locked, as every cell is
 # that you need not change.
 
 # %% tags=["setup"] nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -97,7 +97,7 @@ show_images(flower[:, :, 0], flower[:, :, 1], flower[:, :, 2], titles=["red", "g
 
 # %% nbgrader={"grade": false, "grade_id": "to_chw", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def to_chw(image):
-    """Reorder an image from (H, W, C) to (C, H, W).
+    """Reorder an image from (H, W, C) to (C, H, W), for any H, W and C.
 
     >>> to_chw(np.zeros((427, 640, 3))).shape
     (3, 427, 640)
@@ -152,7 +152,7 @@ check(reshaped, name="to_chw")
 # And here is what the mistake does to a photograph: `reshape` keeps the numbers in their order and only moves the line breaks. Each
 # "channel" is now one third of the photograph's rows, with the three colours interleaved along them.
 #
-# Your own function should give three whole, quiet pictures.
+# Your own function should give a whole, quiet picture.
 
 # %% tags=["experiment"]
 show_images(reshaped(flower)[0], to_chw(flower)[0], titles=["reshape: scrambled", "yours"])
@@ -185,7 +185,8 @@ show_images(reshaped(flower)[0], to_chw(flower)[0], titles=["reshape: scrambled"
 # %% [markdown]
 # *Broadcasting in one breath.* NumPy lines shapes up **from the right**. Where one of the two lengths is 1, that axis is stretched to fit;
 # any other disagreement is an error. So (3,) meets the last axis, the width, while (3, 1, 1) meets (3, H, W) as you want it: the 3 meets
-# the channels, and the ones are stretched over rows and columns. Run the cell and see what NumPy makes of both.
+# the channels, and the ones are stretched over rows and columns. (`reshape(-1, 1, 1)` gives that shape for any number of channels: NumPy
+# works out what -1 stands for.) Run the cell and see.
 
 # %% tags=["experiment"]
 ones = np.ones((3, 5, 3))
@@ -258,8 +259,10 @@ show_maps(prepared[0][0], prepared[1][0], titles=["china, red channel", "flower,
 # ## Handing in
 #
 # A notebook is handed in as the file that it is. **Save** it (Ctrl + S), and let your instructor tell you where it goes. Before you do,
-# choose *Kernel → Restart Kernel and Run All Cells*: it must run from top to bottom, since grading does just that.
-#
+# choose *Kernel → Restart Kernel and Run All Cells*: what you see then is what is graded. (An exercise that you leave
+# unwritten costs its own points only, though *Run All* stops at the first cell that needs it.)
+
+# %% [markdown]
 # Grading looks at the functions that you wrote and nothing else. It tries them on inputs other than those of the check here, of the same
 # kinds. Extra cells, prints, warnings and pictures of yours cost nothing, nor does the way you write: loops or one line, lists or
 # arrays, all is fair unless the exercise says otherwise. Only, up to unit 07 you write in NumPy: torch, SciPy and scikit-learn are not

@@ -32,15 +32,15 @@ from course.timing import seconds
 # %% [markdown]
 # ## Why not connect everything?
 #
-# A classic layer connects every output to every pixel. Take a small photograph and count: how many weights does *one* such layer have
-# that turns the image below into another of the same size?
+# A classic layer connects every output to every pixel. The photograph below is small, 213 x 319 pixels. How many weights does *one* such
+# layer have that turns it into another image of the same size?
 #
 # **Predict** the number of digits before you run the cell.
 
 # %% tags=["experiment"]
 photo = grey_photograph("china")
 show_images(photo)
-print(f"{photo.shape} has {photo.size:,} pixels, so the layer has {photo.size**2:,} weights")
+print(f"{photo.size:,} pixels, so the layer has {photo.size**2:,} weights")
 
 # %% [markdown]
 # More than four billion weights for one layer, and it would still not know that two neighbouring pixels are neighbours. Two ideas cure that.
@@ -76,9 +76,11 @@ print(f"{photo.shape} has {photo.size:,} pixels, so the layer has {photo.size**2
 # How many outputs are there along one axis?
 #
 # When the stride does not fit, the last window would hang over the edge. Then there is no such window: the pixels left over at the end
-# are simply not read. (CS231n's notes call this case an error; PyTorch and every other framework do what we do.)
+# are simply not read. (Some courses, CS231n's notes among them, call this case an error; PyTorch and every other framework do what we do.)
 #
 # **Predict** by drawing: 8 pixels, kernel 3, stride 2, no padding. How many places, and which pixel is never read?
+#
+# <details><summary>Answer</summary>Three places, 0, 2 and 4. The last window ends at pixel 6, so pixel 7 is never read.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "output_size", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def output_size(size, kernel_size, stride=1, padding=0):
@@ -117,16 +119,18 @@ check(
 hint("output_size")
 
 # %% [markdown]
-# Your function can say which pixels are never read. The last window starts at `(places - 1) * stride` and is `kernel_size` wide; what
-# lies behind it is lost.
+# With your function a loop can list the pixels that no window reads: the window at place p begins at pixel `p * stride`.
 #
 # **Predict:** for which of the strides 1 to 5 does a 3-wide kernel read all of 11 pixels?
 
 # %% tags=["experiment"]
 for stride in range(1, 6):
     places = output_size(11, 3, stride)
-    read = (places - 1) * stride + 3
-    print(f"stride {stride}: {places} places, the last {11 - read} of 11 pixels are not read")
+    read = {place * stride + k for place in range(places) for k in range(3)}
+    print(f"stride {stride}: {places} places, never read: {sorted(set(range(11)) - read)}")
+
+# %% [markdown]
+# Stride 3 leaves pixels over at the end. A stride larger than the kernel also jumps over pixels between two windows.
 
 # %% [markdown]
 # ### Play with it
@@ -145,9 +149,10 @@ ConvExplorer(size=(7, 8), stride=2)
 # ## Room at the border
 #
 # Without padding the map is smaller than the image, and a pixel in the corner is seen by one window only, while one in the middle is
-# seen by nine. A border of zeros gives the windows room. It is the usual choice because it is simple: zero adds nothing to a sum.
+# seen by nine (for a 3 x 3 kernel and stride 1). A border of zeros gives the windows room. It is the usual choice because it is simple: zero adds nothing to a sum.
 #
-# From here on images come in batches, with four axes, **NCHW**: number of images, channels, height, width.
+# Layers get images in batches, with four axes, **NCHW**: number of images, channels, height, width. The photograph above is such a batch
+# already, of one image with one channel.
 
 # %% [markdown]
 # ## Exercise: `zero_pad`
@@ -157,6 +162,8 @@ ConvExplorer(size=(7, 8), stride=2)
 # Put a border of zeros around every plane of a batch. N and C stay as they are.
 #
 # **Predict** the shape: a batch of shape (2, 3, 4, 5) with padding 2.
+#
+# <details><summary>Answer</summary>(2, 3, 8, 9)</details>
 
 # %% nbgrader={"grade": false, "grade_id": "zero_pad", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def zero_pad(x, padding):
@@ -201,7 +208,7 @@ show_images(zero_pad(photo, 20), titles="your zero_pad, 20 pixels")
 # ## One window, one number
 #
 # Now the heart of it. Lay the kernel on the image. Multiply each weight by the pixel under it, add up all the products, and add one more
-# number, the *bias*. The result is one number: high where the image looks like the kernel.
+# number, the *bias*. The result is one number, large where bright pixels lie under large weights.
 #
 # An image with several channels has a kernel with as many: the window is a small volume, and all its products go into the **same** sum.
 #
@@ -224,7 +231,7 @@ show_numbers(x, w, titles=["image x, one channel", "kernel w"])
 #
 # *easy · 15 minutes · 2 points*
 #
-# Compute that number for any window. `row` and `col` say where the window's **top left corner** lies.
+# Compute that number for any window of one image, (C, H, W). `row` and `col` say where the window's **top left corner** lies.
 
 # %% nbgrader={"grade": false, "grade_id": "window_dot", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def window_dot(x, w, b, row, col):
@@ -277,8 +284,8 @@ hint("window_dot")
 # | `b` | (O,) | one bias a filter |
 # | output | (N, O, H_out, W_out) | one map for each filter |
 #
-# The depth of the output is the number of *filters*. It has nothing to do with the depth of the input, though one of the lectures this
-# course grew from prints D2 = D1.
+# The depth of the output is the number of *filters*. It has nothing to do with the depth of the input. (Some slides say otherwise; it is a
+# misprint.)
 
 # %% [markdown]
 # ## Exercise: `conv2d_loops`
@@ -351,6 +358,8 @@ hint("conv2d_loops")
 # than on the other.
 #
 # **Predict** it for a 7-wide kernel: draw the kernel with its middle on the first pixel.
+#
+# <details><summary>Answer</summary>3: so many of its weights lie to the left of its middle.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "same_padding", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def same_padding(kernel_size):
@@ -385,10 +394,13 @@ hint("same_padding")
 
 # %% tags=["experiment"]
 small = grey_photograph("china", 60)
-average, none = np.full((1, 1, 5, 5), 1 / 25), np.zeros(1)
-valid = conv2d_loops(small, average, none)
-same = conv2d_loops(small, average, none, padding=same_padding(5))
+average, no_bias = np.full((1, 1, 5, 5), 1 / 25), np.zeros(1)
+valid = conv2d_loops(small, average, no_bias)
+same = conv2d_loops(small, average, no_bias, padding=same_padding(5))
 show_maps(small, valid, same, titles=["image", "valid", "same"])
+
+# %% [markdown]
+# The *same* map is darker along its border: there part of each window is zeros.
 
 # %% [markdown]
 # ## Without a loop over pixels
@@ -407,22 +419,32 @@ show_numbers(x, x[0:2, 0:2], x[0:2, 1:3], titles=titles)
 
 # %% [markdown]
 # Each block has the shape of the output. So the output is nine blocks, each times one weight, added up: nine NumPy operations for all
-# pixels, in place of millions of Python steps. With stride 2 the block takes every second row and column; slices can do that
-# (`start : stop : step`).
+# pixels, in place of millions of Python steps.
 #
-# Channels and filters fit in as well: for kernel position (kh, kw) the block has shape (N, C, H_out, W_out) and the weights there are
-# `w[:, :, kh, kw]`, of shape (O, C). `np.einsum("nchw,oc->nohw", block, weights)` multiplies and sums over c, the one letter that is
-# missing on the right.
+# With stride 2 a block takes every second row and column. Three outputs of kernel row 1 then meet rows 1, 3 and 5, which is the slice
+# `1 : 1 + 2 * 3 : 2`: where it starts, where it stops, and the step.
+
+# %% [markdown]
+# Channels and filters fit in as well. For kernel position (kh, kw) the block has shape (N, C, H_out, W_out), and the weights there are
+# `w[:, :, kh, kw]`, of shape (O, C). What is wanted is a sum over c.
+#
+# `np.einsum` does that. It names each axis by a letter: in `"nchw,oc->nohw"` the first array has the axes n, c, h, w (this w is the width,
+# not the weights) and the second o and c. Equal letters go together, and a letter that is missing after `->` is summed over.
+
+# %% tags=["experiment"]
+block, weights = np.ones((1, 2, 1, 2)), np.array([[1.0, 2], [3, 4], [5, 6]])
+result = np.einsum("nchw,oc->nohw", block, weights)
+print(result.shape, "and filter 1 gives 3 + 4 =", result[0, 1, 0, 0])
 
 # %% [markdown]
 # ## Exercise: `conv2d`
 #
 # *hard · 40 minutes · 6 points*
 #
-# The same function with **no Python loop over pixels, images or filters**. A loop over the few kernel positions is fine. Other ways are
-# fine too, such as `np.lib.stride_tricks.sliding_window_view` and one einsum.
+# The same function with **no Python loop over pixels**. A loop over the few kernel positions is fine. Other ways are fine too, such as
+# `np.lib.stride_tricks.sliding_window_view` and one einsum.
 #
-# **Predict:** how many times faster than `conv2d_loops` will it be on a photograph?
+# **Predict:** how many times faster than `conv2d_loops` will it be on a photograph of 60 x 90 pixels?
 
 # %% nbgrader={"grade": false, "grade_id": "conv2d", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def conv2d(x, w, b, stride=1, padding=0):
@@ -494,6 +516,7 @@ times = {
     "torch, on this CPU": 1000 * seconds(torch.conv2d, *tensors),
 }
 plot_bars(times, "milliseconds", "a 60 x 90 image, 8 filters", log=True)
+print(f"conv2d is {times['conv2d_loops'] / times['conv2d']:,.0f} times faster than the loops")
 
 # %% [markdown]
 # ## Two filters by hand
@@ -513,6 +536,8 @@ plot_bars(times, "milliseconds", "a 60 x 90 image, 8 filters", log=True)
 # Both return one filter for images of one channel, so with all four axes: shape (1, 1, KH, KW).
 #
 # **Predict** what an edge kernel answers where bright on the left meets dark on the right.
+#
+# <details><summary>Answer</summary>A negative number: right minus left.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "blur_kernel", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def blur_kernel(size):
@@ -565,13 +590,14 @@ check(edge_kernel, cases=[Case("silent on plain areas and horizontal edges, posi
 hint("edge_kernel")
 
 # %% tags=["experiment"]
-blurred = conv2d(photo, blur_kernel(9), none, padding=same_padding(9))
-edges = conv2d(photo, edge_kernel(), none)
+no_bias = np.zeros(1)
+blurred = conv2d(photo, blur_kernel(9), no_bias, padding=same_padding(9))
+edges = conv2d(photo, edge_kernel(), no_bias)
 show_maps(blurred, edges, titles=["blurred", "vertical edges"])
 
 # %% [markdown]
-# Red is positive, blue negative, white zero. The columns of the pavilion light up on both sides, red where one begins and blue where it
-# ends; the horizontal lines of its roof all but vanish. Nine numbers did that.
+# Red is positive: dark on the left, bright on the right. Blue is negative, the other way round. The pavilion is darker than the sky, so its
+# left outline is blue and its right one red. Horizontal lines all but vanish. Nine numbers did that.
 
 # %% [markdown]
 # Which other nine numbers make a picture worth looking at? Edit the kernel below and watch.
@@ -592,7 +618,7 @@ KernelLab()
 # Count weights and biases of a layer, with shared filters (`out_size=None`) or with a full set of filters, biases included, for every
 # place of a map of `out_size = (height, width)`.
 #
-# **Predict:** AlexNet's first layer has 96 filters of 11 x 11 on three channels. How many numbers is that, to the nearest ten thousand?
+# **Predict:** AlexNet's first layer has 96 filters of 11 x 11 on three channels. How many numbers is that, to the nearest thousand?
 
 # %% nbgrader={"grade": false, "grade_id": "count_parameters", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def count_parameters(in_channels, out_channels, kernel_size, out_size=None):
@@ -657,18 +683,20 @@ print(f"of the {shared:,}, {weights:,} are weights and {shared - weights} are bi
 
 # %% tags=["experiment"]
 moved = np.roll(photo, 30, axis=3)
-map_of_moved = conv2d(moved, edge_kernel(), none)
+map_of_moved = conv2d(moved, edge_kernel(), no_bias)
 show_maps(edges, map_of_moved, titles=["map", "map of the moved photograph"])
 print("largest difference:", np.abs(map_of_moved[..., 30:] - edges[..., :-30]).max())
 
 # %% [markdown]
-# None at all. (The bright line in the second map is the seam, where `np.roll` joins the two ends of the photograph.)
+# None at all. (The vertical line near the left of the second map is the seam, where `np.roll` joins the two ends of the photograph.)
 #
 # ## What one output sees
 #
-# One 3 x 3 window sees 3 x 3 pixels. An output of a *second* 3 x 3 layer sees 3 x 3 outputs of the first, and through them more. To find
-# out how much, light a single pixel and see how far it spreads: the pixels that a value reaches are as many as the pixels that reach a
-# value. That is the *receptive field*.
+# One 3 x 3 window sees 3 x 3 pixels. An output of a *second* 3 x 3 layer sees 3 x 3 outputs of the first, and through them more. What it
+# sees in all is its *receptive field*.
+#
+# To find its size, light a single pixel and see how far it spreads: if a pixel reaches 5 outputs in a row, then an output is reached by 5
+# pixels in a row.
 #
 # **Predict** its width after two, and after four layers.
 
@@ -677,7 +705,7 @@ signal = np.zeros((1, 1, 15, 15))
 signal[0, 0, 7, 7] = 1
 layers = [signal]
 for _ in range(4):
-    layers.append(conv2d(layers[-1], blur_kernel(3), none, padding=1))
+    layers.append(conv2d(layers[-1], blur_kernel(3), no_bias, padding=1))
 print("width of the lit area:", [int((layer[0, 0, 7] > 0).sum()) for layer in layers])
 show_maps(*layers[1:], titles=["1 layer", "2 layers", "3 layers", "4 layers"])
 
@@ -689,15 +717,16 @@ show_maps(*layers[1:], titles=["1 layer", "2 layers", "3 layers", "4 layers"])
 # ## Your picture
 #
 # Last, an edge detector that knows every direction. Your kernel gives the change from left to right. The same kernel with rows and columns
-# swapped gives the change from top to bottom. The two together are an arrow at each pixel: its length is how strong the edge is, its
-# angle which way it runs. Angle becomes colour, length becomes brightness, and a little of your blur takes the noise out first.
+# swapped gives the change from top to bottom. The two together are an arrow at each pixel, across the edge, from dark to bright. Its length
+# is how strong the edge is and becomes brightness; its direction becomes colour. Opposite arrows get the same colour (`% np.pi`), so that
+# both sides of a line match. A little of your blur takes the noise out first.
 
 # %% tags=["experiment"]
 from matplotlib.colors import hsv_to_rgb
 
-soft = conv2d(photo, blur_kernel(3), none)
-across = conv2d(soft, edge_kernel(), none)[0, 0]
-down = conv2d(soft, edge_kernel().swapaxes(2, 3), none)[0, 0]
+soft = conv2d(photo, blur_kernel(3), no_bias)
+across = conv2d(soft, edge_kernel(), no_bias)[0, 0]
+down = conv2d(soft, edge_kernel().swapaxes(2, 3), no_bias)[0, 0]
 strength = np.hypot(across, down)
 angle = np.arctan2(down, across) % np.pi / np.pi
 brightness = np.clip(strength / np.quantile(strength, 0.98), 0, 1)
@@ -709,7 +738,7 @@ show_images(photo, hsv_to_rgb(colour), titles=["photograph", "your edges: colour
 #
 # A convolution slides one small window over an image and asks the same question everywhere. Padding, stride and kernel size decide how
 # large the map is, the number of filters how deep. Sharing weights makes it cheap, makes maps move with the image, and is what lets nine
-# numbers find every edge in a photograph.
+# numbers find every vertical edge in a photograph.
 #
 # **Next:** who chooses the nine numbers? In unit 02, *convolution backward*, you compute how each weight should change, and let gradient
 # descent find an unknown filter.

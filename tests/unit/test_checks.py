@@ -334,3 +334,31 @@ def test_hints_grow_with_each_asking_and_end():
 def test_a_wrong_call_for_a_hint_is_told(name, level, said):
     with pytest.raises(ValueError, match=re.escape(said)):
         hint(name, level)
+
+
+def test_an_unwritten_helper_is_named(double):
+    names = {"np": np}
+    cells = "def helper(x):\n    raise NotImplementedError\n\ndef double(x):\n    return helper(x)"
+    exec(compile(cells, "<student>", "exec"), names)
+    verdict = check(names["double"], name="double")
+    assert "double calls helper, which is not written yet: write that one first." in verdict.text
+    assert verdict.verdict == "missing"
+
+
+def test_a_line_is_told_for_code_in_a_file_too(double, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("def double(x):\n    return x + np.ones((7, 1, 9))[x]\n")
+    names = {"np": np}
+    exec(compile(path.read_text(), str(path), "exec"), names)
+    assert "in line 2: `return x + np.ones((7, 1, 9))[x]`" in check(names["double"], name="double").text
+
+
+def test_shapes_that_do_not_fit_come_with_advice(double):
+    text = check(student("def double(x):\n    return np.ones(5) + np.ones(3)"), name="double").text
+    assert "print the shape of each array in that line" in text
+
+
+def test_a_case_worked_by_hand_shows_its_numbers():
+    text = check(lambda *args, **kwargs: 0, name="conv2d").text
+    assert "    x = [[1., 2., 3.], [4., 5., 6.], [7., 8., 9.]]\n" in text
+    assert "    b = 0.5\n" in text
