@@ -7,6 +7,7 @@ import contextvars
 import copy
 import secrets
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -68,8 +69,10 @@ def check(
         return Verdict(subject.name, "not_graded", 0, 0, text=sentence, html=sentence)
     fixed = seed if seed is not None else _seed.get()
     seed = secrets.randbits(32) if fixed is None else fixed
-    results = run(exercise, subject, exercise.cases if cases is None else tuple(cases), random, seed)
-    return conclude(exercise, results, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # stock nbgrader gives 0 to a test cell in which anything is written to stderr
+        results = run(exercise, subject, exercise.cases if cases is None else tuple(cases), random, seed)
+        return conclude(exercise, results, seed)
 
 
 @contextlib.contextmanager

@@ -222,7 +222,7 @@ def torch_step(
     grads = [g.numpy() for g in torch.autograd.grad(loss, weights)]
     steps = iter(change(grads) if change else [lr * g for g in grads])
     after = [w if isinstance(w, str) else w - next(steps) for w in layers]
-    return float(loss), after, grads
+    return float(loss.detach()), after, grads
 
 
 def two_torch_steps(
