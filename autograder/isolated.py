@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from course.checks import Verdict, seeding
-from course.checks.judge import failure_sentence
+from course.checks.message import failure_sentence
 from course.checks.subject import Failure
 
 from .forkserver import server_for

@@ -1,52 +1,30 @@
-"""check(): runs an exercise's cases on the student's function, and finds the wrong idea behind a wrong answer."""
+"""check(): runs an exercise's cases on the student's function and counts what is right."""
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
-import copy
 import secrets
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from course.checks import registry
-from course.checks.compare import Difference, difference, matches
-from course.checks.exercise import (
-    CHANGES_ITS_INPUT,
-    EXERCISES,
-    LOOPS_OVER_PIXELS,
-    Case,
-    Exercise,
-    Misconception,
-    Objection,
-    Refusal,
-)
-from course.checks.message import compose
-from course.checks.recipe import is_recipe, make
-from course.checks.subject import Failure, LocalSubject, Outcome, Subject
+from course.checks.compare import Difference, difference
+from course.checks.exercise import CHANGES_ITS_INPUT, EXERCISES, LOOPS_OVER_PIXELS, Case, Exercise
+from course.checks.explain import explain
+from course.checks.message import compose, failure_sentence
+from course.checks.result import Result, own_arguments
+from course.checks.subject import LocalSubject, Outcome, Subject
 from course.checks.verdict import Verdict, Word
 
 RANDOM_WEIGHT = 2.0  # the random inputs count as one case of this weight: all of them right, or none
-EXPLAINED_CASES = 3  # so many failed cases are looked at until a wrong idea fits one
-MISCONCEPTION_CASES = 12  # so many cases are compared with each wrong idea: enough to tell, and quick
 
 _seed: contextvars.ContextVar[int | None] = contextvars.ContextVar("seed", default=None)
-
-
-@dataclass(frozen=True)
-class Result:
-    """One case, what the subject gave for it, the right answer, and how the two differ (None: right)."""
-
-    case: Case
-    outcome: Outcome
-    expected: Any
-    problem: Difference | None
-    is_random: bool = False
 
 
 def check(
@@ -70,7 +48,9 @@ def check(
     fixed = seed if seed is not None else _seed.get()
     seed = secrets.randbits(32) if fixed is None else fixed
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # stock nbgrader gives 0 to a test cell in which anything is written to stderr
+        warnings.simplefilter(
+            "ignore"
+        )  # stock nbgrader gives 0 to a test cell in which anything is written to stderr
         results = run(exercise, subject, exercise.cases if cases is None else tuple(cases), random, seed)
         return conclude(exercise, results, seed)
 
@@ -129,13 +109,6 @@ def run_case(exercise: Exercise, subject: Subject, case: Case) -> Result:
     return Result(case, outcome, expected, problem_of(exercise, case, outcome, expected))
 
 
-def own_arguments(case: Case) -> tuple[list, dict]:
-    """Return a case's arguments, copied and made, as the oracle and the misconceptions take them: without the driver."""
-    args, kwargs = copy.deepcopy((case.args, case.kwargs))
-    made = [make(arg) for arg in args if not is_recipe(arg, "through")]
-    return made, {name: make(value) for name, value in kwargs.items()}
-
-
 def problem_of(exercise: Exercise, case: Case, outcome: Outcome, expected: Any) -> Difference | None:
     """Return what is wrong with an outcome, or None."""
     if outcome.failure:
@@ -157,32 +130,6 @@ def problem_of(exercise: Exercise, case: Case, outcome: Outcome, expected: Any) 
         sentence = f"The answer is right, but it took a Python loop over the pixels: more than {case.max_steps} steps of Python."
         wrong = Difference(sentence, misconception=LOOPS_OVER_PIXELS)
     return wrong
-
-
-def failure_sentence(name: str, failure: Failure) -> str:
-    """Return what a failure means, for the student."""
-    where = f" in line {failure.line}" if failure.line else ""
-    where += f": `{failure.source}`" if failure.source else ""
-    error = f"{failure.type}: {failure.message}" if failure.message else failure.type
-    if failure.kind == "unwritten" and failure.message not in ("", name):
-        return f"{name} calls {failure.message}, which is not written yet: write that one first."
-    return {
-        "raised": f"It raised {error}{where}{advice(failure)}",
-        "unwritten": f"{name} is not written yet. Replace its `raise NotImplementedError` line by your own code and run the cell.",
-        "missing": f"There is no function called {name}. Is it defined, under exactly that name?",
-        "odd_value": failure.message,
-        "interrupted": f"You stopped it while it was running{where}. An endless loop?",
-        "timeout": f"It was still running when its time was up{where}. An endless loop?",
-        "crashed": f"The Python process died while {name} was running. {failure.message}".strip(),
-        "machinery": f"The grader itself failed, which costs you nothing: {failure.message}",
-    }[failure.kind]
-
-
-def advice(failure: Failure) -> str:
-    """Return what to do about the exceptions that NumPy's shapes bring about, or an empty string."""
-    words = ("broadcast", "subscripts", "matmul", "not aligned", "reshape array")
-    about_shapes = any(word in failure.message for word in words)
-    return ". The shapes do not fit: print the shape of each array in that line." if about_shapes else ""
 
 
 def conclude(exercise: Exercise, results: list[Result], seed: int) -> Verdict:
@@ -224,58 +171,3 @@ def word(fraction: float, failed: list[Result]) -> Word:
     if kinds & {"unwritten", "missing"} and fraction == 0:
         return "missing"
     return "passed" if not failed else "partial" if fraction > 0 else "failed"
-
-
-def explain(exercise: Exercise, results: list[Result]) -> Misconception | None:
-    """Return the misconception that explains the answers best, or None.
-
-    It must lead to what the student's function did in one of the first failed cases, and to an answer in one of them at
-    least, since any idea can end in an exception, or else explain every case. Among several, the one that explains more of the other cases wins, and then the one that
-    comes first in the bank.
-    """
-    judged = [r for r in results if r.outcome.failure is None or r.outcome.failure.kind == "raised"]
-    if any(r.problem and not r.is_random for r in judged):
-        judged = [
-            r for r in judged if not r.is_random
-        ]  # then the same answers are named the same, whatever was drawn
-    failed = [r for r in judged if r.problem][:MISCONCEPTION_CASES]
-    for first in failed[:EXPLAINED_CASES]:
-        told = first.problem.misconception if first.problem else ""
-        if told:
-            return next((m for m in exercise.misconceptions if m.name == told), None)
-        others = [r for r in judged if r is not first][:MISCONCEPTION_CASES]
-        candidates = [m for m in exercise.misconceptions if gives(m, first)]
-        candidates = [m for m in candidates if has_evidence(m, failed) or all(gives(m, r) for r in judged)]
-        if candidates:
-            return max(candidates, key=lambda m: sum(gives(m, r) for r in others))
-    return None
-
-
-def has_evidence(misconception: Misconception, failed: list[Result]) -> bool:
-    """Return whether a failed case speaks for an idea: by its answer, or by an exception that the student wrote."""
-    return any(
-        gives(misconception, r)
-        for r in failed
-        if r.outcome.failure is None or is_deliberate(r.outcome.failure)
-    )
-
-
-def is_deliberate(failure: Failure) -> bool:
-    """Return whether an exception was written by the student rather than run into."""
-    return failure.type == Objection.__name__ or failure.source.startswith(("raise ", "assert "))
-
-
-def gives(misconception: Misconception, result: Result) -> bool:
-    """Return whether a wrong idea leads to what the student's function did."""
-    args, kwargs = own_arguments(result.case)
-    failure = result.outcome.failure
-    try:
-        if misconception.when and failure is None:
-            return misconception.when(result.outcome.value, *args, **kwargs)
-        return matches(result.outcome.value, misconception.wrong(*args, **kwargs)) and failure is None
-    except Objection:
-        return failure is not None and is_deliberate(failure)
-    except Refusal as refusal:
-        return failure is not None and (not refusal.types or failure.type in refusal.types)
-    except Exception:  # the idea says nothing about this case
-        return False

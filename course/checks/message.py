@@ -10,10 +10,11 @@ import numpy as np
 from course.checks.compare import Difference
 from course.checks.exercise import Case, Exercise, Misconception
 from course.checks.picture import picture
+from course.checks.subject import Failure
 from course.checks.verdict import Verdict
 
 if TYPE_CHECKING:
-    from course.checks.judge import Result
+    from course.checks.result import Result
 
 SMALL = 16  # numbers in an array that a person works with by hand
 GREEN, AMBER, RED = "#2e7d32", "#b26a00", "#c62828"
@@ -157,3 +158,29 @@ def panel(colour: str, inside: str) -> str:
     """Return ``inside`` in a box with a coloured edge that suits light and dark pages."""
     style = f"border-left:4px solid {colour};padding:.4em .8em;margin:.2em 0;line-height:1.5;max-width:60em"
     return f'<div class="convnets-check" style="{style}">{inside}</div>'
+
+
+def failure_sentence(name: str, failure: Failure) -> str:
+    """Return what a failure means, for the student."""
+    where = f" in line {failure.line}" if failure.line else ""
+    where += f": `{failure.source}`" if failure.source else ""
+    error = f"{failure.type}: {failure.message}" if failure.message else failure.type
+    if failure.kind == "unwritten" and failure.message not in ("", name):
+        return f"{name} calls {failure.message}, which is not written yet: write that one first."
+    return {
+        "raised": f"It raised {error}{where}{advice(failure)}",
+        "unwritten": f"{name} is not written yet. Replace its `raise NotImplementedError` line by your own code and run the cell.",
+        "missing": f"There is no function called {name}. Is it defined, under exactly that name?",
+        "odd_value": failure.message,
+        "interrupted": f"You stopped it while it was running{where}. An endless loop?",
+        "timeout": f"It was still running when its time was up{where}. An endless loop?",
+        "crashed": f"The Python process died while {name} was running. {failure.message}".strip(),
+        "machinery": f"The grader itself failed, which costs you nothing: {failure.message}",
+    }[failure.kind]
+
+
+def advice(failure: Failure) -> str:
+    """Return what to do about the exceptions that NumPy's shapes bring about, or an empty string."""
+    words = ("broadcast", "subscripts", "matmul", "not aligned", "reshape array")
+    about_shapes = any(word in failure.message for word in words)
+    return ". The shapes do not fit: print the shape of each array in that line." if about_shapes else ""

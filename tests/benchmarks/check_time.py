@@ -8,7 +8,7 @@ import sys
 import time
 
 from course.checks import check
-from course.checks.judge import own_arguments
+from course.checks.result import own_arguments
 from tests.hidden import EXERCISES, solution
 
 

@@ -70,7 +70,7 @@ def test_an_exercise_has_enough_misconceptions_and_hints(name):
 @pytest.mark.parametrize("name", EXERCISES)
 def test_hand_worked_answers_equal_the_oracles(name):
     from course.checks.compare import difference
-    from course.checks.judge import own_arguments
+    from course.checks.result import own_arguments
 
     for case in EXERCISES[name].cases:
         if case.answer is not None:
