@@ -107,10 +107,18 @@ class Given:
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Return x @ weight, or x squared."""
         self.x = x
-        return x**2 if self.kind == "square" else x @ self.params[0]
+        self.out = x**2 if self.kind == "square" else x @ self.params[0]
+        return self.out
 
     def backward(self, grad_out: np.ndarray) -> np.ndarray:
         """Keep the gradient of the weight, return that of x."""
+        if not hasattr(self, "x"):
+            raise RuntimeError("backward of a layer was called before its forward")
+        if np.shape(grad_out) != self.out.shape:
+            message = (
+                f"a layer's output has shape {self.out.shape}, its backward was given {np.shape(grad_out)}"
+            )
+            raise ValueError(message)
         if self.kind == "square":
             return 2 * self.x * grad_out
         self.grads = [self.x.T @ grad_out]
@@ -127,6 +135,8 @@ class GivenLoss:
 
     def backward(self) -> np.ndarray:
         """Return the gradient of the scores."""
+        if not hasattr(self, "error"):
+            raise RuntimeError("backward of the loss was called before its forward")
         return self.error / len(self.error)
 
 
@@ -175,14 +185,20 @@ def two_steps(train_step: Callable, weights: list, x: Any, targets: Any, lr: flo
     return [*losses, *net.params]
 
 
+def weights_of(net: Any) -> list[bytes]:
+    """Return all parameters of a net's layers, as bytes."""
+    return [np.array(p).tobytes() for layer in net.layers for p in getattr(layer, "params", [])]
+
+
 def lenet_table(make: Callable, seed: int) -> dict[str, Any]:
     """Make a LeNet5 and return its layers in plain data: their names, settings and parameters."""
-    made = make(np.random.default_rng(seed))
+    made, other = make(np.random.default_rng(seed)), make(np.random.default_rng(seed + 1))
     kinds = [type(layer).__name__ for layer in made.layers]
     names = ("stride", "padding", "kernel_size")
     settings = [{n: getattr(layer, n) for n in names if hasattr(layer, n)} for layer in made.layers]
     return {
         "kinds": kinds,
         "settings": settings,
+        "fixed": weights_of(made) == weights_of(other),
         "params": [[np.array(p) for p in getattr(layer, "params", [])] for layer in made.layers],
     }

@@ -138,6 +138,15 @@ def _(x, grad_out):
     raise runs_into("ValueError")
 
 
+@Flatten.misconception(
+    "forgets-the-shape",
+    "A name is missing. If backward wants the shape that forward had: a local name is gone when forward ends. Keep it in an attribute, "
+    "`self.shape = x.shape`, and read it from there.",
+)
+def _(x, grad_out):
+    raise runs_into("AttributeError", "NameError", "UnboundLocalError")
+
+
 # ---------------------------------------------------------------------------------------------- Linear and Conv2d
 
 

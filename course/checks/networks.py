@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from course.checks.exercise import Case, Exercise, Refusal, normal
+from course.checks.exercise import Case, Exercise, Refusal, normal, runs_into
 from course.checks.oracle import tensor
 from course.checks.recipe import through
 
@@ -29,12 +29,15 @@ def apply(layer: Any, x: torch.Tensor, weight: torch.Tensor | None) -> torch.Ten
     return x**2 if weight is None else x @ weight
 
 
-def chain(layers: Layers, x: Any) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor], list]:
+def chain(
+    layers: Layers, x: Any, chained: bool = True
+) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor], list]:
     """Return x, the output, the weights, and each layer's own (input, weight, output), all tracked by autograd."""
     weights = [None if isinstance(w, str) else tensor(w).clone().requires_grad_() for w in layers]
     start = value = tensor(x).clone().requires_grad_()
     steps = []
     for layer, weight in zip(layers, weights, strict=True):
+        value = value if chained else start
         if weight is not None and value.shape[-1] != len(weight):
             raise Refusal("the shapes do not fit")
         out = apply(layer, value, weight)
@@ -51,10 +54,10 @@ def torch_chain(layers: Layers, x: Any, grad_out: Any) -> tuple[np.ndarray, ...]
 
 
 def walk(
-    layers: Layers, x: Any, grad_out: Any, order: Sequence[int], chained: bool = True
+    layers: Layers, x: Any, grad_out: Any, order: Sequence[int], chained: bool = True, forward: bool = True
 ) -> list[np.ndarray]:
     """Return output, the last gradient and the weights' gradients of a backward pass in any order of the layers."""
-    _, out, _, steps = chain(layers, x)
+    _, out, _, steps = chain(layers, x, forward)
     grad, grads = tensor(grad_out), {}
     last = grad
     for i in order:
@@ -185,10 +188,20 @@ def _(layers, x, grad_out):
 
 @Sequential.misconception(
     "stops-after-one-layer",
-    "Your forward returns inside the loop, after the first layer. The return stands behind the loop.",
+    "Your forward returns inside the loop, after the first layer, so the others never see anything. The return stands behind the loop.",
 )
 def _(layers, x, grad_out):
-    return torch_chain(layers[:1], x, x @ np.zeros_like(layers[0]))[0], *torch_chain(layers, x, grad_out)[1:]
+    if len(layers) > 1:
+        raise runs_into("RuntimeError")
+    return torch_chain(layers, x, grad_out)
+
+
+@Sequential.misconception(
+    "does-not-chain-the-values",
+    "In your forward every layer gets x itself. Only the first one should: what a layer returns is what the next one takes.",
+)
+def _(layers, x, grad_out):
+    return tuple(walk(layers, x, grad_out, range(len(layers))[::-1], forward=False))
 
 
 @Sequential.misconception(
@@ -196,18 +209,18 @@ def _(layers, x, grad_out):
     "Your forward goes through the layers from last to first. The first layer in the list is the first to see x.",
 )
 def _(layers, x, grad_out):
-    out, gx, *grads = torch_chain(layers[::-1], x, grad_out)
+    out, gx, *grads = walk(layers[::-1], x, grad_out, range(len(layers)))
     return out, gx, *grads[::-1]
 
 
 @Sequential.misconception(
     "turns-the-list-round",
-    "The first backward is right, and from then on the layers stand in the wrong order: `list.reverse()` turns the list itself round. "
-    "`reversed(...)` or `[::-1]` leave it alone.",
+    "In the second forward the layers run from last to first. Did you use `list.reverse()` in backward? It turns the list itself round. "
+    "`reversed(...)` and `[::-1]` leave it alone.",
 )
 def _(layers, x, grad_out):
     out, gx, *grads = torch_chain(layers[::-1], x, grad_out)
-    return out, gx, *grads  # the second backward turns the list back
+    return out, gx, *grads[::-1]
 
 
 # ----------------------------------------------------------------------------------------------------- train_step
@@ -322,6 +335,31 @@ def _(layers, x, targets, lr):
 
 
 @train_step.misconception(
+    "replaces-the-list",
+    "You assign to net.params. It is only a list of the arrays that the layers own: a new list changes no layer. Change each array in place.",
+)
+def _(layers, x, targets, lr):
+    raise runs_into("AttributeError")
+
+
+@train_step.misconception(
+    "starts-with-backward",
+    "Your backward comes before forward, so there is nothing to go back from. First net.forward and loss.forward.",
+)
+def _(layers, x, targets, lr):
+    raise runs_into("RuntimeError")
+
+
+@train_step.misconception(
+    "hands-the-loss-to-the-net",
+    "net.backward got something that is not shaped like the scores: the loss itself? It wants the gradient of the scores, which "
+    "loss.backward() returns.",
+)
+def _(layers, x, targets, lr):
+    raise runs_into("ValueError")
+
+
+@train_step.misconception(
     "forgets-the-rate",
     "Your steps are as long as the gradient itself: multiply it by lr.",
 )
@@ -407,7 +445,7 @@ def lenet(
         )
         params.append([w.numpy(), np.zeros(shapes[i][0])])
     settings = [conv if k == "Conv2d" else pool if k == "MaxPool2d" else {} for k in kinds]
-    return {"kinds": list(kinds), "settings": settings, "params": params}
+    return {"kinds": list(kinds), "settings": settings, "params": params, "fixed": False}
 
 
 def shapes_of(value: Any) -> dict[int, tuple[int, ...]]:
@@ -463,7 +501,7 @@ def judge_numbers(value: Any) -> str:
             )
         if abs(np.mean(w)) > 0.35 * np.std(w):
             return f"{name} should have weights of mean 0; yours have {np.mean(w):.3f}."
-    return ""
+    return "Two different rng give the very same weights: draw them from rng." if value["fixed"] else ""
 
 
 LeNet5 = Exercise(
@@ -680,3 +718,13 @@ def _(seed):
     for pair in net["params"]:
         pair[1:] = [p + 0.1 for p in pair[1:]]
     return net
+
+
+@LeNet5.misconception(
+    "ignores-the-rng",
+    "Your weights do not come from the rng that was given: two different ones lead to the same net. Draw with `rng.normal`, not with "
+    "np.random or a generator of your own.",
+    when=lambda value, seed: bool(value["fixed"]),
+)
+def _(seed):
+    return lenet(seed) | {"fixed": True}

@@ -230,7 +230,6 @@ class Conv2d:
     >>> Conv2d(np.array([[[[3.0]]]]), np.array([1.0])).forward(np.array([[[[2.0]]]])).item()
     7.0
     """
-
     def __init__(self, w, b, stride=1, padding=0):
         self.params, self.grads = [w, b], []
         self.stride, self.padding = stride, padding
@@ -272,14 +271,18 @@ hint("Conv2d")
 #
 # A network is a row of layers. Forward, each layer's output is the next one's input. Backward, each layer's grad_x is the `grad_out` of the
 # layer *before* it.
-#
+
+# %% [markdown]
 # ## Exercise: `Sequential`
 #
 # *easy · 15 minutes · 3 points*
 #
 # A row of layers that behaves like one layer. `params` and `grads` are given: they put the lists of all layers one behind the other.
 #
-# **Predict:** forward goes through `self.layers` from first to last. And backward?
+# **Predict.** Three layers: times 3, squared, times 2. For x = 1 the values are 3, 9, 18. A `grad_out` of 1 comes in from the right. Which three
+# gradients do the layers return, and in which order?
+#
+# <details><summary>Answer</summary>Times 2 returns 2, squared returns 2 · (2 · 3) = 12, times 3 returns 36: from the last to the first.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "Sequential", "locked": false, "schema_version": 3, "solution": true, "task": false}
 class Sequential:
@@ -287,7 +290,6 @@ class Sequential:
 
     layers: a list; it must stay in its order. Both methods work any number of times.
     """
-
     params = property(lambda self: [p for layer in self.layers for p in layer.params])
     grads = property(lambda self: [g for layer in self.layers for g in layer.grads])
 
@@ -416,7 +418,8 @@ check(LeNet5, cases=[Case("the layers and their weights", through("lenet_table")
 hint("LeNet5")
 
 # %% [markdown]
-# Send two digits through, and read the shapes. **Predict** the loss of the untrained net, if it had no idea at all. (Unit 03 says: log 10 = 2.3.)
+# Send two digits through, and read the shapes. Then the loss of the untrained net: unit 03 says log 10 = 2.3 for a net that gives all digits
+# the same score. **Predict:** is this net better or worse than that?
 
 # %% tags=["experiment"]
 net = LeNet5(np.random.default_rng(0))
@@ -428,6 +431,8 @@ scores = net.forward(train_x[:100])
 print("loss of the untrained net:", round(loss.forward(scores, train_y[:100]), 2))
 
 # %% [markdown]
+# Worse. Its scores are random, but far from equal: it is sure, and mostly wrong. The first steps of training put that right.
+#
 # ## What does it cost?
 #
 # Almost all the time goes into *multiply-adds*: a weight times a value, added to a sum. One such pair counts as **one** operation (some papers
@@ -478,7 +483,7 @@ cases = [
     Case("padding", 3, 8, 5, 5, padding=2),
     Case("AlexNet's first layer", 3, 227, 96, 11, stride=4),
     Case("a stride that does not divide", 3, 10, 4, 3, stride=4, padding=1),
-    Case("partly connected", 6, 14, 16, 5, pairs=60),
+    Case("partly connected", 6, 12, 10, 3, pairs=31, weight=2),
 ]
 check(count_macs, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -606,19 +611,20 @@ def predict(net, x):
     return np.concatenate([net.forward(batch).argmax(axis=1) for batch in batches])
 
 
-rng, losses, accuracy = np.random.default_rng(1), [], []
+rng, losses, guesses = np.random.default_rng(1), [], []
 net = LeNet5(rng)
 untrained = net.params[0].copy()
 for lr in [0.05] * 5 + [0.01] * 3:
     order = rng.permutation(len(train_x)).reshape(-1, 35)
     steps = [train_step(net, loss, train_x[rows], train_y[rows], lr) for rows in order]
     losses.append(np.mean(steps))
-    accuracy.append(np.mean(predict(net, test_x) == test_y))
-    print(f"loss {losses[-1]:.3f}, right {accuracy[-1]:.1%}")
+    guesses.append(predict(net, test_x))
+    print(f"loss {losses[-1]:.3f}, right {np.mean(guesses[-1] == test_y):.1%}")
 
 # %% tags=["experiment"]
-wrong = {"test digits wrong": 1 - np.array(accuracy), "loss in training": losses}
-plot_lines(wrong, "round", "share wrong, or loss", log="y")
+errors = [np.mean(guess != test_y) for guess in guesses]
+lines = {"test digits wrong": errors, "loss in training": losses}
+plot_lines(lines, "round", "share wrong, or loss", log="y")
 
 # %% [markdown]
 # Nobody told the net what a loop or a stroke is. The loss told it in which direction 61,706 numbers should move, and your backward passes
@@ -626,7 +632,7 @@ plot_lines(wrong, "round", "share wrong, or loss", log="y")
 #
 # ## Where is it wrong?
 #
-# One number hides a lot: does it confuse all digits alike, or two of them always?
+# One number hides a lot: does the net confuse all digits alike, or some pairs again and again?
 #
 # ## Exercise: `confusion_matrix`
 #
@@ -671,14 +677,15 @@ check(confusion_matrix, cases=cases, random=20)
 # %% tags=["experiment"]
 hint("confusion_matrix")
 
+# %% [markdown]
+# Here is the net after its first and after its last round. **Predict** two digits that the first confuses.
+
 # %% tags=["experiment"]
-guesses = predict(net, test_x)
-counts = confusion_matrix(test_y, guesses, 10)
-show_grid(counts, rows=range(10), columns=range(10), xlabel="the net said", ylabel="it was")
-print(f"{np.trace(counts)} of {counts.sum()} right: {np.trace(counts) / counts.sum():.1%}")
-mistakes = counts - np.diag(np.diag(counts))
-was, said = np.unravel_index(mistakes.argmax(), mistakes.shape)
-print(f"most often: a {was} is called {said}, {mistakes[was, said]} times")
+tables = [confusion_matrix(test_y, guess, 10) for guess in (guesses[0], guesses[-1])]
+labels = {"xlabel": "the net said", "ylabel": "it was"}
+show_grid(*tables, rows=range(10), columns=range(10), titles=["round 1", "round 8"], **labels)
+for table in tables:
+    print(f"{np.trace(table)} of {table.sum()} right: {np.trace(table) / table.sum():.1%}")
 
 # %% [markdown]
 # ## Your pictures
@@ -686,12 +693,12 @@ print(f"most often: a {was} is called {said}, {mistakes[was, said]} times")
 # Here are digits that your net has misread, up to eight of them. **Predict** for each, before you read the title, what you would have said.
 
 # %% tags=["experiment"]
-missed = np.flatnonzero(guesses != test_y)[:8]
-titles = [f"was {test_y[i]}, said {guesses[i]}" for i in missed]
+missed = np.flatnonzero(guesses[-1] != test_y)[:8]
+titles = [f"was {test_y[i]}, said {guesses[-1][i]}" for i in missed]
 show_images(*test_images[missed, 0], titles=titles)
 
 # %% [markdown]
-# Some are hard for a person as well, at 8 x 8 pixels. Others you would have got right.
+# Would you have done better? At 8 x 8 pixels, some digits are hard for a person as well.
 #
 # And here is what the six filters of C1 have learned: first as they were drawn, then after training.
 
@@ -700,8 +707,8 @@ show_maps(*untrained[:, 0], titles=[f"{i}, drawn" for i in range(1, 7)])
 show_maps(*net.params[0][:, 0], titles=[f"{i}, trained" for i in range(1, 7)])
 
 # %% [markdown]
-# The change is smaller than one might think: with so few digits, the noise of the beginning stays visible. What matters is what the filters make of
-# a digit. **Predict** which parts of this digit light up.
+# Compare them one by one: much of the noise that they were drawn with is still there. What counts is what the filters make of a digit.
+# **Predict:** which of the six will answer to the background, and not to the strokes?
 
 # %% tags=["experiment"]
 digit = test_x[:1]
@@ -709,7 +716,8 @@ maps = relu(conv2d(digit, *net.params[:2]))
 show_maps(digit, *maps[0], titles=["digit"] + [f"filter {i}" for i in range(1, 7)])
 
 # %% [markdown]
-# Each filter likes strokes of some direction, or the rim of one side. From these six maps the rest of the net reads the digit.
+# Look for maps that light up on one side of a stroke only, or on strokes of one direction. From these six maps the rest of the net
+# reads the digit.
 
 # %% [markdown]
 # ## What you have learnt
