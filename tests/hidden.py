@@ -7,6 +7,7 @@ from pathlib import Path
 from autograder.build import find_units, read_source, template
 from autograder.isolated import evaluate, setup_names
 from course.checks import exercises
+from course.checks.recipe import is_recipe
 from course.checks.subject import LocalSubject
 
 ROOT = Path(__file__).parents[1]
@@ -27,10 +28,23 @@ def hidden_cell(name):
     return ast.parse(cell.source)
 
 
+class Driverless(LocalSubject):
+    """A wrong idea of a class: a function that gives what the driver would give, and so is called without one."""
+
+    def call(self, args, kwargs, **options):
+        return super().call([arg for arg in args if not is_recipe(arg, "through")], kwargs, **options)
+
+
+def mutant(name, idea):
+    """Return a misconception's answers as the subject of a check."""
+    return (Driverless if EXERCISES[name].driven else LocalSubject)(idea.wrong, name)
+
+
 def grade(name, function, seed=0):
-    """Return the verdict of an exercise's hidden tests on a function."""
+    """Return the verdict of an exercise's hidden tests on a function or a subject."""
+    subject = function if isinstance(function, LocalSubject) else LocalSubject(function, name)
     names = setup_names(notebook(EXERCISES[name].unit))
-    return evaluate(hidden_cell(name), {**names, name: LocalSubject(function, name)}, seed)
+    return evaluate(hidden_cell(name), {**names, name: subject}, seed)
 
 
 @cache

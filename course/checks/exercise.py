@@ -95,7 +95,8 @@ class Exercise:
     ``oracle`` takes the same arguments as the student's function and is independent of any solution of ours.
     ``random`` draws one case from a generator. ``hints`` are a nudge, the structure, and nearly the code.
     ``returns`` says in words what comes back. ``check_answer``, where there are many right answers, judges one instead of
-    comparing with the oracle's: it returns an empty string, or what is wrong in a sentence.
+    comparing with the oracle's: it returns an empty string, or what is wrong in a sentence. ``driven`` says that every case
+    goes through a driver, as for a class; oracle and misconceptions then give what the driver would.
     """
 
     name: str
@@ -108,20 +109,13 @@ class Exercise:
     random: Callable[[np.random.Generator], Case] | None = None
     returns: str = "an array"
     check_answer: Callable[..., str] | None = None
-    driven: bool = (
-        False  # every case goes through a driver, as for a class: a wrong idea then answers for the driver
-    )
+    driven: bool = False
     misconceptions: list[Misconception] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         EXERCISES[self.name] = self
         if any(isinstance(arg, np.ndarray) for case in self.cases for arg in case.args):
             self.misconceptions.append(changes_its_input(self))
-            self._answer_for_the_driver(self.misconceptions[-1].wrong)
-
-    def _answer_for_the_driver(self, wrong: Callable) -> None:
-        if self.driven:
-            wrong.answers_for_the_driver = True  # type: ignore[attr-defined]
 
     def misconception(
         self, name: str, hint: str, when: Callable[..., bool] | None = None
@@ -129,7 +123,6 @@ class Exercise:
         """Add the decorated function to the bank as the answer of a wrong idea."""
 
         def add(wrong: Callable) -> Callable:
-            self._answer_for_the_driver(wrong)
             self.misconceptions.append(Misconception(name, hint, wrong, when))
             return wrong
 

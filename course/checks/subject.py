@@ -136,13 +136,8 @@ def being_checked() -> bool:
 
 
 def with_driver(function: Callable, args: Sequence[object]) -> tuple[Callable, Sequence[object]]:
-    """Return what to call and with which arguments, where the first of them may be a recipe for a driver.
-
-    A wrong idea of a class is a function that gives what the driver would give: it is called without one.
-    """
+    """Return what to call and with which arguments, where the first of them may be a recipe for a driver."""
     if args and is_recipe(args[0], "through"):
-        if getattr(function, "answers_for_the_driver", False):
-            return function, args[1:]
         return functools.partial(make(args[0]), function), args[1:]
     return function, args
 

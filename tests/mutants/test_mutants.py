@@ -3,7 +3,7 @@
 import pytest
 
 from course.checks import check
-from tests.hidden import EXERCISES, grade, hidden_cell, notebook
+from tests.hidden import EXERCISES, grade, hidden_cell, mutant, notebook
 
 MUTANTS = [(name, idea) for name, exercise in EXERCISES.items() for idea in exercise.misconceptions]
 
@@ -11,7 +11,7 @@ MUTANTS = [(name, idea) for name, exercise in EXERCISES.items() for idea in exer
 @pytest.mark.parametrize(("name", "idea"), MUTANTS, ids=[f"{name}-{idea.name}" for name, idea in MUTANTS])
 def test_a_misconception_loses_marks_and_is_named(name, idea):
     for seed in (0, 1):
-        verdict = grade(name, idea.wrong, seed)
+        verdict = grade(name, mutant(name, idea), seed)
         assert verdict.score < verdict.max_score
         assert verdict.misconception == idea.name, verdict.text
         assert idea.hint in verdict.text
@@ -19,7 +19,7 @@ def test_a_misconception_loses_marks_and_is_named(name, idea):
 
 @pytest.mark.parametrize(("name", "idea"), MUTANTS, ids=[f"{name}-{idea.name}" for name, idea in MUTANTS])
 def test_the_visible_check_names_it_too(name, idea):
-    verdict = check(idea.wrong, name=name)
+    verdict = check(mutant(name, idea))
     assert verdict.misconception == idea.name, verdict.text
 
 
