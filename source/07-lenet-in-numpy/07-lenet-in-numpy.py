@@ -688,8 +688,8 @@ hint("confusion_matrix")
 tables = [confusion_matrix(test_y, guess, 10) for guess in (guesses[0], guesses[-1])]
 names = {"xlabel": "the net said", "ylabel": "it was", "titles": ["round 1", "round 8"]}
 show_grid(*tables, rows=range(10), columns=range(10), **names)
-for table in tables:
-    print(f"{np.trace(table)} of {table.sum()} right: {np.trace(table) / table.sum():.1%}")
+for counts in tables:
+    print(f"{np.trace(counts)} of {counts.sum()} right: {np.trace(counts) / counts.sum():.1%}")
 
 # %% [markdown]
 # ## Your pictures
