@@ -25,6 +25,7 @@ import numpy as np
 
 from course.checks import check, hint
 from course.data import grey_photograph, mystery_filter
+from course.explorers import ConvExplorer
 from course.figures import plot_bars, plot_lines, show_images, show_maps, show_numbers
 from course.layers import conv2d
 from course.timing import seconds
@@ -364,6 +365,12 @@ plot_bars(times, "milliseconds", "the gradient of 49 weights")
 # A pixel lies in several windows, and so goes into several outputs. Each of these sends back its `grad_out` times the weight that the
 # pixel met there, and again the paths add up.
 #
+# Point at a pixel of the input below: the explorer shows the outputs that it goes into. Which pixels go into one output only?
+
+# %% tags=["experiment"]
+ConvExplorer(size=5)
+
+# %% [markdown]
 # **Predict**, for this kernel and this `grad_out` on a 3 x 3 image, the gradient of the pixel in the middle. Which weight did it meet in each of
 # the four windows?
 

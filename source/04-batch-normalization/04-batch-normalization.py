@@ -27,6 +27,7 @@ import numpy as np
 
 from course.checks import check, hint
 from course.data import digits
+from course.explorers import NormLab
 from course.figures import plot_bars, plot_lines, show_grid, show_images
 from course.layers import avg_pool2d, avg_pool2d_backward, conv2d, conv2d_backward, linear
 from course.layers import linear_backward, relu, relu_backward
@@ -243,6 +244,15 @@ def memory(momentum):
 lines = {f"momentum {momentum}": memory(momentum) for momentum in (0.5, 0.1, 0.02)}
 lines["all images"] = np.full(80, train_x[:, 0].reshape(-1, 64)[:, 20].mean())
 plot_lines(lines, "batch", "running mean of pixel 20")
+
+# %% [markdown]
+# ### Play with it
+#
+# Which numbers are averaged, what comes out, and what the memory keeps, for a batch of your own. Three things to find: what one outlier
+# does to the rest of its channel; what a batch of one gives; and what changes in evaluation.
+
+# %% tags=["experiment"]
+NormLab()
 
 # %% [markdown]
 # ## Backward

@@ -24,6 +24,7 @@ import numpy as np
 
 from course.checks import check, hint
 from course.data import digits, photograph
+from course.explorers import DropoutLab
 from course.figures import plot_bars, plot_lines, show_images, show_maps, show_points
 from course.layers import linear, linear_backward, relu, relu_backward
 from course.layers import softmax_cross_entropy_gradient
@@ -566,6 +567,14 @@ print("inverted, average", np.mean(inverted, axis=0).round(2))
 print("inverted, whole  ", dropout(x, 0.2, False, rng)[0])
 print("classic,  average", np.mean(classic, axis=0).round(2))
 print("classic,  whole  ", dropout_at_test(x, 0.2))
+
+# %% [markdown]
+# In the small net below you can draw masks, or turn single units off by hand.
+#
+# **Predict:** with linear units, how far is the average over all masks from the scaled net? And with ReLUs?
+
+# %% tags=["experiment"]
+DropoutLab(p=0.5)
 
 # %% [markdown]
 # Behind a ReLU and a softmax, the average of the outputs is no longer the output of the average. How near does it come? Let up to 500 masks vote
