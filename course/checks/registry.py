@@ -41,6 +41,7 @@ TOPICS = (
     "ensembles",
     "layer_classes",
     "networks",
+    "lenet",
     "counting",
 )
 
