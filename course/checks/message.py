@@ -165,7 +165,8 @@ def failure_sentence(name: str, failure: Failure) -> str:
     where = f" in line {failure.line}" if failure.line else ""
     where += f": `{failure.source}`" if failure.source else ""
     error = f"{failure.type}: {failure.message}" if failure.message else failure.type
-    if failure.kind == "unwritten" and failure.message not in ("", name):
+    is_class = name[:1].isupper()  # then what is not written is a method of it, most likely
+    if failure.kind == "unwritten" and failure.message not in ("", name) and not is_class:
         return f"{name} calls {failure.message}, which is not written yet: write that one first."
     return {
         "raised": f"It raised {error}{where}{advice(failure)}",
