@@ -19,6 +19,7 @@ import nbformat
 from nbformat import NotebookNode
 
 MEGABYTE = 1 << 20
+DEFINITION = re.compile(r"^(?:(?:async +)?def|class) +(\w+)|^(\w+) *=(?!=)", re.M)
 HIDDEN_TESTS = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS.*?END HIDDEN TESTS[^\n]*\n?", re.M | re.S)
 
 
@@ -100,7 +101,10 @@ def plain_cell(cell: dict[str, Any]) -> dict[str, Any]:
 def rebuild(template: NotebookNode, cells: list[dict[str, Any]]) -> tuple[NotebookNode, list[str]]:
     """Return the template with the student's answers and own cells, and what had been changed beside these."""
     places = match(template, cells)
-    answers = {place: index for index, place in places.items()}  # of doubles, the last is the answer
+    by_worth = sorted(places, key=lambda index: (answers_for(template, cells[index], places[index]), index))
+    answers = {
+        places[index]: index for index in by_worth
+    }  # of doubles, the last that defines what is asked for
     notebook = copy.deepcopy(template)
     changes = describe_changes(template, cells, places)
     for place, index in answers.items():
@@ -122,12 +126,31 @@ def match(template: NotebookNode, cells: list[dict[str, Any]]) -> dict[int, int]
     by_text = {released(cell).strip(): i for i, cell in enumerate(template.cells)}
     places = {}
     for index, cell in enumerate(cells):
-        place = by_label.get(cell["grade_id"])
+        place = by_label.get(relabelled(template, cell, by_label) or cell["grade_id"])
         if place is None:
             place = by_id.get(cell["id"], by_text.get(cell["source"].strip()))
         if place is not None:
             places[index] = place
     return places
+
+
+def relabelled(template: NotebookNode, cell: dict[str, Any], by_label: dict[str | None, int]) -> str | None:
+    """Return the exercise that a labelled cell defines where its label says another: labels can be swapped, code not."""
+    if cell["grade_id"] not in by_label:
+        return None
+    defined = definitions(cell["source"])
+    exercises = [name for name in defined if name in by_label and is_solution(template.cells[by_label[name]])]
+    return exercises[0] if len(exercises) == 1 and cell["grade_id"] not in defined else None
+
+
+def answers_for(template: NotebookNode, cell: dict[str, Any], place: int) -> bool:
+    """Return whether a submitted cell defines what the template's solution cell at ``place`` is there for."""
+    return label(template.cells[place]) in definitions(cell["source"])
+
+
+def definitions(source: str) -> set[str]:
+    """Return the names that a cell's text defines, whether or not it is valid Python."""
+    return {name for pair in DEFINITION.findall(source) for name in pair if name}
 
 
 def own_cells(

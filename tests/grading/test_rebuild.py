@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from autograder import build
-from autograder.rebuild import Unreadable, belongs, plain_cell, read_submission, rebuild
+from autograder.rebuild import Unreadable, belongs, label, plain_cell, read_submission, rebuild, relabelled
 from tests.grading.classroom import UNIT, cell, edited, solved
 
 
@@ -202,3 +202,18 @@ def test_links_pipes_folders_and_giants_are_unreadable(tmp_path):
     for name in ("link", "pipe", "folder", "giant", "none"):
         with pytest.raises(Unreadable):
             read_submission(tmp_path / name, 1)
+
+
+def test_code_of_several_functions_stays_where_its_label_says(template):
+    cells = [
+        {"type": "code", "source": "def zero_pad(x, padding):\n    pass", "grade_id": "to_chw", "id": None}
+    ]
+    places = {label(cell): i for i, cell in enumerate(template.cells) if label(cell)}
+    assert relabelled(template, cells[0], places) == "zero_pad"
+    for source in (
+        "def to_chw(x): pass\ndef zero_pad(x): pass",
+        "def helper(x): pass",
+        "zero_pad(1, 2)",
+        "not Python (",
+    ):
+        assert relabelled(template, {**cells[0], "source": source}, places) is None
