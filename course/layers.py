@@ -1,4 +1,4 @@
-"""Stand-ins for layers not yet written: NumPy in, NumPy out, computed by torch, in the signatures of units 01 to 05.
+"""Stand-ins for layers not yet written: NumPy in, NumPy out, computed by torch, in the signatures of units 01 to 04.
 
 Every function is pure: it returns new arrays and leaves its inputs alone. A ``*_backward`` takes ``grad_out``, the
 gradient of the loss with respect to the output, then the layer's own arguments, and returns the gradients in the order of
@@ -169,33 +169,6 @@ def batch_norm2d(
 def batch_norm2d_backward(grad_out, x, gamma, eps=1e-5) -> Arrays:
     """Return grad_x, grad_gamma, grad_beta of batch_norm2d in training."""
     return batch_norm_backward(grad_out, x, gamma, eps)
-
-
-def dropout(x, p, training, rng) -> tuple[np.ndarray, np.ndarray]:
-    """Return out, mask: in training each value is dropped (0) with probability p, the others divided by 1 - p.
-
-    The mask holds the factors, 0 or 1 / (1 - p), so that out = x * mask. Outside training nothing is dropped and all
-    factors are 1. One draw: ``rng.random(x.shape) < p`` says what is dropped.
-
-    >>> out, mask = dropout(np.ones(4), 0.5, True, np.random.default_rng(0))
-    >>> out, bool((out == mask).all())
-    (array([2., 0., 0., 0.]), True)
-    """
-    (values,) = _tensors(x)
-    x = values.numpy()
-    mask = np.ones_like(x)
-    if training:
-        mask = np.where(rng.random(x.shape) < p, 0, 1 / (1 - p) if p < 1 else 0).astype(x.dtype)
-    return x * mask, mask
-
-
-def dropout_backward(grad_out, mask) -> np.ndarray:
-    """Return grad_x of dropout: the same values are dropped and scaled as in the forward pass.
-
-    >>> dropout_backward(np.array([3.0, 3.0]), np.array([2.0, 0.0]))
-    array([6., 0.])
-    """
-    return np.asarray(grad_out) * np.asarray(mask)
 
 
 def _torch() -> Any:
