@@ -224,8 +224,8 @@ def _(x, matrix):
 
 @affine_warp.misconception(
     "tests-before-rounding",
-    "You throw away sources that lie less than half a pixel outside, though their nearest pixel is inside. Round first, then test "
-    "whether the whole numbers are inside.",
+    "You throw away sources whose nearest pixel is inside. Round first, then test whether the whole numbers are inside: rows against H, "
+    "columns against W.",
 )
 def _(x, matrix):
     height, width = np.shape(x)[2:]

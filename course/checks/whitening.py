@@ -98,7 +98,7 @@ decorrelate = Exercise(
     hints=(
         "In which directions does the cloud of training samples lie? A matrix that you can compute from train knows: its covariance, "
         "(D, D).",
-        "Centre train; the covariance is the centred train, transposed, times itself, over N. np.linalg.eigh gives its eigenvalues "
+        "Centre train; the covariance is the centred train, transposed, times itself, over its number of rows. np.linalg.eigh gives its eigenvalues "
         "(rising!) and its eigenvectors, one in each *column*. Put the columns in falling order of eigenvalue, and multiply the centred "
         "x by that matrix.",
         "With `c = subtract_mean(train, train)` the covariance is `c.T @ c / len(c)`. eigh returns `values, vectors`; `vectors[:, ::-1]` has the largest "

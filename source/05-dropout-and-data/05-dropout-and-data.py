@@ -69,6 +69,8 @@ print("means:", pair.mean(axis=0).round(2), " correlation:", np.corrcoef(pair.T)
 # Move the cloud to the middle: subtract from each feature of `x` that feature's mean in `train`.
 #
 # **Predict:** is the mean of the *test* images 0 afterwards?
+#
+# <details><summary>Answer</summary>Nearly, but not quite: they were moved by another set's mean.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "subtract_mean", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def subtract_mean(x, train):
@@ -114,6 +116,8 @@ hint("subtract_mean")
 # image differs there.)
 #
 # **Predict:** which values does `np.array([0.0]) / np.array([0.0])` give?
+#
+# <details><summary>Answer</summary>nan, with a warning.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "standardize", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def standardize(x, train):
@@ -152,7 +156,7 @@ hint("standardize")
 # ## Turn the cloud
 #
 # The two pixels say nearly the same thing. The **covariance** of the features says how much any two of them vary together: with `c` the
-# centred training set of N rows, it is the (D, D) matrix `c.T @ c / N`, with the variances on its diagonal.
+# centred training set of M rows, it is the (D, D) matrix `c.T @ c / M`, with the variances on its diagonal.
 #
 # A cloud that lies aslant can be turned until it lies along the axes; then nothing varies together any more. The directions of the cloud are
 # the *eigenvectors* of the covariance, and the *eigenvalue* of each is the variance in its direction. `np.linalg.eigh(covariance)` returns
@@ -167,6 +171,8 @@ hint("standardize")
 # (This is principal component analysis, PCA.) Each column may come out with either sign, since an eigenvector may point either way.
 #
 # **Predict:** does turning a cloud change how far its points are from the middle?
+#
+# <details><summary>Answer</summary>No. All distances stay.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "decorrelate", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def decorrelate(x, train):
@@ -217,6 +223,8 @@ hint("decorrelate")
 # This is *PCA whitening*. Turning the white cloud back to the pixels would make it *ZCA whitening*; here it stays in its own axes.
 #
 # **Predict:** what will be the covariance of the whitened training set?
+#
+# <details><summary>Answer</summary>1 on the diagonal (a trifle less, by eps), 0 elsewhere.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "whiten", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def whiten(x, train, eps=1e-5):
@@ -362,6 +370,8 @@ print(f"at the end: training {end[0]:.2f}, test {end[1]:.2f}; the best test was 
 # (The half is a convention, PyTorch's too. Without it, as in some of CS231n's notes, the result differs by a factor of 2.)
 #
 # **Predict:** where the loss does not care (gradient 0), where does an update `w - rate * gradient` lead w in the long run?
+#
+# <details><summary>Answer</summary>To 0: each step multiplies w by 1 - rate · weight_decay. Hence *decay*.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "weight_decay_gradient", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def weight_decay_gradient(grad, w, weight_decay):
@@ -417,6 +427,8 @@ hint("weight_decay_gradient")
 # probability p, each on its own.
 #
 # **Predict** the mean of `out` when x is a million ones and p is 0.8.
+#
+# <details><summary>Answer</summary>About 1: a fifth stay, each as 5.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "dropout", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def dropout(x, p, training, rng):
@@ -466,6 +478,8 @@ hint("dropout")
 # What was dropped had no part in the loss. Return the gradient for the input of dropout.
 #
 # **Predict:** why is the mask handed over, and not p and rng?
+#
+# <details><summary>Answer</summary>The rng has moved on and would silence other units.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "dropout_backward", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def dropout_backward(grad_out, mask):
@@ -500,7 +514,7 @@ check(dropout_backward, cases=cases, random=20)
 hint("dropout_backward")
 
 # %% [markdown]
-# Each way alone, with the same hundred images. **Predict** which of the two lets fewer wrong labels through.
+# Each way alone, with the same hundred images. **Predict** with which of the two fewer wrong labels are learnt.
 
 # %% tags=["experiment"]
 decayed, dropped = train(weight_decay=0.03), train(p=0.5)
@@ -528,6 +542,8 @@ print("on the hundred:", {name: float(values[-1, 0]) for name, values in results
 # each value is scaled to what arrived in training on average. Write this test-time half.
 #
 # **Predict:** by which number, for p = 0.2?
+#
+# <details><summary>Answer</summary>0.8, the share that was passed on.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "dropout_at_test", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def dropout_at_test(x, p):
@@ -572,6 +588,8 @@ print("classic,  whole  ", dropout_at_test(x, 0.2))
 # In the small net below you can draw masks, or turn single units off by hand.
 #
 # **Predict:** with linear units, how far is the average over all masks from the scaled net? And with ReLUs?
+#
+# <details><summary>Answer</summary>Linear: not at all. With ReLUs a gap stays.</details>
 
 # %% tags=["experiment"]
 DropoutLab(p=0.5)
@@ -626,6 +644,8 @@ show_images(flower, titles=f"one flower, {flower.shape[1]} x {flower.shape[2]}")
 # Flip each image left to right with probability 1/2.
 #
 # **Predict:** `x[:, ::-1]` turns an axis around. Which one?
+#
+# <details><summary>Answer</summary>Axis 1, the second: of (N, C, H, W), the channels.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "random_flip", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def random_flip(x, rng):
@@ -676,6 +696,8 @@ show_images(*random_flip(flowers, np.random.default_rng(0)))
 # equally likely, and all channels of an image are cut at the same one.
 #
 # **Predict:** with padding 1, at how many places can the part be cut? (Draw it. `rng.integers(0, n)` never gives n.)
+#
+# <details><summary>Answer</summary>At 3 rows and 3 columns, so at 9 places.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "random_crop", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def random_crop(x, padding, rng):
@@ -729,6 +751,8 @@ show_images(*random_crop(flowers, 15, np.random.default_rng(0)))
 # to the range from 0 to 1, since no pixel is whiter than white.
 #
 # **Predict:** what would the flower look like if every *pixel* had a factor of its own?
+#
+# <details><summary>Answer</summary>Noisy, in no light that exists.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "color_jitter", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def color_jitter(x, strength, rng):
@@ -794,9 +818,11 @@ show_images(*color_jitter(flowers, 0.5, np.random.default_rng(0)))
 # *hard · 40 minutes · 5 points*
 #
 # Move a whole batch by one matrix. The nearest pixel is found by **rounding** the row and the column that you compute; a rounded place that is not
-# in the image gives 0.
+# in the image gives 0. (`np.linalg.inv(A)` is the inverse of A.)
 #
 # **Predict** with A the identity and t = (1, 0): which row of the input is row 1 of the output?
+#
+# <details><summary>Answer</summary>Row 0: everything moves down by one.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "affine_warp", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def affine_warp(x, matrix):
@@ -888,7 +914,7 @@ ends = {name: train(weight_decay=0.03, change=way)[1][-1, 1] for name, way in wa
 plot_bars(ends, "accuracy on test images", "trained on changed digits")
 
 # %% [markdown]
-# Whether a change is harmless is not a question of mathematics but of what the labels mean.
+# Crops help most, turns a little; the mirror harms, since a mirrored 2 is no digit. Whether a change is harmless is not a question of mathematics but of what the labels mean.
 #
 # ## Your picture
 #
@@ -896,6 +922,8 @@ plot_bars(ends, "accuracy on test images", "trained on changed digits")
 # say what it was told, or what it sees?
 #
 # **Predict** its accuracy on the hundred. (What would be ideal?)
+#
+# <details><summary>Answer</summary>Ideal is 0.80: eighty right labels, and none of the wrong ones learnt.</details>
 
 # %% tags=["experiment"]
 def change(x, rng):
