@@ -51,6 +51,8 @@ carry()
 # The pixels are shifted and scaled to mean 0 and standard deviation 1. The two numbers come from the training images alone.
 #
 # **Predict:** how many of the 397 would be right if the network just guessed?
+#
+# <details><summary>Answer</summary>About one in ten, 40.</details>
 
 # %% tags=["experiment"]
 train_images, train_y, test_images, test_y = large_digits()
@@ -66,8 +68,8 @@ show_images(*train_images[:8, 0], titles=[str(label) for label in train_y[:8]])
 # inputs. So make each layer an **object** that keeps its own: `forward(x)` computes the output and remembers what backward will need;
 # `backward(grad_out)` returns grad_x.
 #
-# Here are two, and a loss. `params` and `grads` are lists of arrays; these layers learn nothing, so theirs are empty. The loss starts the
-# way back, so its `backward` takes nothing.
+# Here are two, and a loss. `params` and `grads` are lists of arrays; these layers learn nothing, so theirs are empty. (`MaxPool2d(ReLU)` takes
+# over ReLU's two empty lists, and nothing else.) The loss starts the way back, so its `backward` takes nothing.
 
 # %% tags=["setup"] nbgrader={"grade": false, "grade_id": "given_layers", "locked": true, "schema_version": 3, "solution": false, "task": false}
 class ReLU:
@@ -109,7 +111,12 @@ class SoftmaxCrossEntropy:
 # Between the last map and the first linear layer, each image's volume becomes one row: channel by channel, and within a channel row by row, which
 # is the order in which NumPy stores an NCHW array. Backward does the opposite. No value changes either way.
 #
+# The check makes a layer and runs it forward and backward twice, the first time on another batch. It shows what the second run gives: part 1 is
+# the output, part 2 grad_x, and then come the arrays in `grads`, if there are any.
+#
 # **Predict:** what must this layer remember? The whole x?
+#
+# <details><summary>Answer</summary>Only the shape of x: backward puts grad_out into that shape. The values are not needed.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "Flatten", "locked": false, "schema_version": 3, "solution": true, "task": false}
 class Flatten:
@@ -164,7 +171,8 @@ hint("Flatten")
 # *medium · 15 minutes · 2 points*
 #
 # Call `linear(x, w, b)` and `linear_backward(grad_out, x, w)`, which returns grad_x, grad_w, grad_b. Training will change the arrays in
-# `params`, so look into `params` each time.
+# `params`: take w and b from there each time, and make no copies. The check changes them too: between its two runs it
+# takes 0.25 from each number in `params`.
 #
 # **Predict** the shapes in `grads` for w (3, 5) and a batch of 32.
 #
@@ -221,6 +229,8 @@ hint("Linear")
 # The same for `conv2d(x, w, b, stride, padding)` and `conv2d_backward(grad_out, x, w, stride, padding)`.
 #
 # **Predict:** which two things does `backward` need here that `Linear.backward` did not?
+#
+# <details><summary>Answer</summary>The stride and the padding. `__init__` has kept them in `self`.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "Conv2d", "locked": false, "schema_version": 3, "solution": true, "task": false}
 class Conv2d:
@@ -386,7 +396,7 @@ print("by backward:", small.grads[0][1, 0, 2, 1])
 # Build the net in the table with your classes. A ReLU follows C1, C3, C5 and F6; pooling follows the ReLU. Nothing is padded.
 #
 # The weights are drawn from `rng` with mean 0 and standard deviation sqrt(2 / inputs), where inputs is the number of values that go into
-# *one* output. The biases are 0. (This is He's initialisation, from unit 06.)
+# *one* output. The biases are 0. (This is He's initialisation; unit 06 says why. You need no more of it here.)
 #
 # **Predict:** how many values go into one output of C1? Of C3? Of C5?
 #
@@ -446,8 +456,8 @@ print("loss of the untrained net:", round(loss.forward(scores, train_y[:100]), 2
 #
 # *medium · 20 minutes · 3 points*
 #
-# Count those of a convolution with square kernels on square maps, for one image. Every output is one window: how many outputs are there, and
-# how many products in each?
+# Count the multiply-adds of a convolution with square kernels on square maps, for one image. Every output is one window: how many outputs are
+# there, and how many products in each? As in unit 01, there is no output where the window would stick out.
 #
 # In the paper a filter of C3 does not see all maps. `pairs` says how many pairs of an input map and a filter are connected; if it is None,
 # all are.
@@ -517,7 +527,9 @@ print(f"in all {sum(p.size for p in net.params):7,} parameters {macs:8,} multipl
 # A lecture slide gives LeNet-5 as "60 k weights, 341 k multiply-adds", and six filters in *both* convolutions. We found 61,706 and 416,520.
 # Who is right?
 #
-# Not six filters twice: **predict**, from the table, which layer would shrink most.
+# Try six filters twice first. **Predict**, from the table: which layer loses most weights, and which most multiply-adds?
+#
+# <details><summary>Answer</summary>C5 loses most weights: 120 · 150 are left of 120 · 400, 30,000 fewer. C3 loses most multiply-adds: 90,000 are left of 240,000.</details>
 
 # %% tags=["experiment"]
 six = {**table, "C3": (6, 14, 6, 5), "C5": (6, 5, 120, 5)}
@@ -555,9 +567,10 @@ print(f"trained parameters     {free:,}")
 # %% [markdown]
 # ## Learning
 #
-# One step of gradient descent on a batch has four parts: forward through net and loss, backward through loss and net, and a small change
+# One step of gradient descent on a batch has three parts: forward through net and loss, backward through loss and net, and a small change
 # of every parameter against its gradient.
-#
+
+# %% [markdown]
 # ## Exercise: `train_step`
 #
 # *medium · 20 minutes · 3 points*
@@ -566,7 +579,9 @@ print(f"trained parameters     {free:,}")
 # that its layers use. So change them **in place**: an array changed with `-=` stays the same array, while `p = p - ...` only makes a new one,
 # which no layer will ever see.
 #
-# **Predict:** after `p = np.ones(2); q = p; q -= 1`, what is p? And after `q = q - 1` in its place?
+# **Predict:** after `p = np.ones(2); q = p; q -= 1`, what is p? And if the last part is `q = q - 1` instead?
+#
+# <details><summary>Answer</summary>[0, 0]: p and q are two names of one array. With `q = q - 1`, p stays [1, 1].</details>
 
 # %% nbgrader={"grade": false, "grade_id": "train_step", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def train_step(net, loss, x, labels, lr):
@@ -575,6 +590,7 @@ def train_step(net, loss, x, labels, lr):
     net: has forward(x), backward(grad_out), params, grads (lists of arrays, same order).
     loss: has forward(scores, labels), which gives one number, and backward(), which
     gives the gradient of the scores, the mean over the batch already in it.
+    The check brings a small net and a loss of its own, and takes two steps.
     """
     ### BEGIN SOLUTION
     value = loss.forward(net.forward(x), labels)
@@ -646,6 +662,8 @@ plot_lines(lines, "round", "share wrong, or loss", log="y")
 # round.
 #
 # **Predict:** which sum of entries, divided by which other, is the accuracy?
+#
+# <details><summary>Answer</summary>The sum of the diagonal (right answers), divided by the sum of all entries.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "confusion_matrix", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def confusion_matrix(labels, predictions, classes):
@@ -716,6 +734,8 @@ show_maps(*net.params[0][:, 0], titles=[f"{i}, trained" for i in range(1, 7)])
 # %% [markdown]
 # Compare them one by one: much of the noise that they were drawn with is still there. What counts is what the filters make of a digit.
 # **Predict:** which of the six will answer to the background, and not to the strokes?
+#
+# <details><summary>Answer</summary>Those with mostly negative weights (blue): since the scaling, the background is below 0, and minus times minus is plus.</details>
 
 # %% tags=["experiment"]
 digit = test_x[:1]
