@@ -111,12 +111,12 @@ class SoftmaxCrossEntropy:
 # Between the last map and the first linear layer, each image's volume becomes one row: channel by channel, and within a channel row by row, which
 # is the order in which NumPy stores an NCHW array. Backward does the opposite. No value changes either way.
 #
-# The check makes a layer and runs it forward and backward twice, the first time on another batch. It shows what the second run gives: part 1 is
-# the output, part 2 grad_x, and then come the arrays in `grads`, if there are any.
+# The check runs a layer forward and backward twice, first on another batch. It shows the second run: part 1 is the output, part 2 grad_x, then
+# come the arrays in `grads`, if any.
 #
 # **Predict:** what must this layer remember? The whole x?
 #
-# <details><summary>Answer</summary>Only the shape of x: backward puts grad_out into that shape. The values are not needed.</details>
+# <details><summary>Answer</summary>Only the shape of x: backward gives grad_out that shape.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "Flatten", "locked": false, "schema_version": 3, "solution": true, "task": false}
 class Flatten:
