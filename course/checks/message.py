@@ -10,6 +10,7 @@ import numpy as np
 from course.checks.compare import Difference
 from course.checks.exercise import Case, Exercise, Misconception
 from course.checks.picture import picture
+from course.checks.recipe import is_recipe
 from course.checks.subject import Failure
 from course.checks.verdict import Verdict
 
@@ -116,9 +117,10 @@ def failed_html(
 
 def small_numbers(exercise: Exercise, case: Case) -> list[str]:
     """Return the arrays of a case that can be worked out by hand, as ``x = [[1, 2], [3, 4]]``, without axes of length 1."""
+    given = [arg for arg in case.args if not is_recipe(arg, "through")]
     arrays = [
         (name, arg)
-        for name, arg in zip(exercise.parameters, case.args, strict=False)
+        for name, arg in zip(exercise.parameters, given, strict=False)
         if isinstance(arg, np.ndarray)
     ]
     if case.answer is None or any(array.size > SMALL for _, array in arrays):

@@ -362,3 +362,15 @@ def test_a_case_worked_by_hand_shows_its_numbers():
     text = check(lambda *args, **kwargs: 0, name="conv2d").text
     assert "    x = [[1., 2., 3.], [4., 5., 6.], [7., 8., 9.]]\n" in text
     assert "    b = 0.5\n" in text
+
+
+def test_the_numbers_of_a_class_are_named_rightly():
+    class Flatten:
+        def forward(self, x):
+            return x
+
+        def backward(self, grad_out):
+            return grad_out
+
+    text = check(Flatten).text
+    assert "    x = [[1., 2.], [3., 4.]]\n" in text or "    x = [[1, 2], [3, 4]]\n" in text, text
