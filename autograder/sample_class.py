@@ -42,7 +42,7 @@ def conv2d(x, w, b, stride=1, padding=0):
     warnings.warn("float32 from here on")
     x = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)]).astype(np.float32)
     windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
-    return np.einsum("nchwij,ocij->nohw", windows, w.astype(np.float32)) + b[:, None, None]
+    return np.einsum("nchwij,ocij->nohw", windows, w.astype(np.float32)) + b.astype(np.float32)[:, None, None]
 """,
         },
     ),
