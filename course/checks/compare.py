@@ -45,6 +45,10 @@ def difference(got: Any, expected: Any, what: str = "") -> Difference | None:
         return _tuple_difference(got, expected)
     if got is None:
         return Difference("It returned None. Does the function end in `return ...`?")
+    if isinstance(expected, dict):
+        return _dict_difference(got, expected, what)
+    if isinstance(expected, list) and any(isinstance(entry, str) for entry in expected):
+        return _row_difference(got, expected, what)
     if isinstance(expected, bool | int) and not isinstance(expected, np.ndarray):
         return _whole_number_difference(got, expected, what)
     if isinstance(expected, str):
@@ -70,6 +74,31 @@ def _tuple_difference(got: Any, expected: tuple) -> Difference | None:
         for i, (g, e) in enumerate(zip(got, expected, strict=True))
     )
     return next((part for part in parts if part), None)
+
+
+def _dict_difference(got: Any, expected: dict, what: str) -> Difference | None:
+    if not isinstance(got, dict):
+        return Difference(
+            f"{what}expected a dictionary with {', '.join(map(str, expected))}, got {_kind(got)}"
+        )
+    if missing := [key for key in expected if key not in got]:
+        return Difference(f"{what}the dictionary has no {missing[0]!r}; it has {', '.join(map(repr, got))}.")
+    if extra := [key for key in got if key not in expected]:
+        return Difference(f"{what}the dictionary has {extra[0]!r}, which was not expected.")
+    parts = (difference(got[key], value, f"{what}{key}: ") for key, value in expected.items())
+    return next((part for part in parts if part), None)
+
+
+def _row_difference(got: Any, expected: list, what: str) -> Difference | None:
+    """Return how a row of words (and other entries) differs, by the first entry that does."""
+    if not isinstance(got, list | tuple):
+        return Difference(f"{what}expected a list of {len(expected)} entries, got {_kind(got)}")
+    for number, (one, right) in enumerate(zip(got, expected, strict=False), start=1):
+        if part := difference(one, right, f"{what}entry {number} of {len(expected)}: "):
+            return part
+    if len(got) != len(expected):
+        return Difference(f"{what}expected {len(expected)} entries, got {len(got)}")
+    return None
 
 
 def _whole_number_difference(got: Any, expected: int, what: str) -> Difference | None:

@@ -25,6 +25,8 @@ def function(expression: str, argument: str = "x") -> dict[str, str]:
 def through(driver: str) -> dict[str, str]:
     """Return a recipe for calling the student's object by way of ``driver``, a function of course/checks/drivers.py.
 
+    ``"torch_drivers.outputs"`` names one of another module of course/checks whose name ends in ``drivers``.
+
     It must be the first argument of the call: a subject called with ``(through("name"), a, b)`` gives
     ``drivers.name(student's object, a, b)``. So classes are judged: the driver makes one, uses it, returns plain data.
     """
@@ -48,5 +50,6 @@ def make(value: Any) -> Any:
 
 
 def find_driver(name: str) -> Callable:
-    """Return the function called ``name`` in course/checks/drivers.py."""
-    return getattr(importlib.import_module("course.checks.drivers"), name)
+    """Return a driver by its name, as through() takes it."""
+    module, _, function = name.rpartition(".")
+    return getattr(importlib.import_module(f"course.checks.{module or 'drivers'}"), function)
