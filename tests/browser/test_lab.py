@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.lab import update
+from course.student.lab import update
 from tests.browser.jupyterlab import Notebook, browser_page, running_lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

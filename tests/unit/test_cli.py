@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from autograder import cli
-from autograder.errors import UsageError
+from course.student.errors import UsageError
 
 COMMANDS = sorted(cli.cli.commands)
 
@@ -170,7 +170,7 @@ def test_init_makes_a_course_folder_that_the_other_commands_accept(convnets, tmp
 
 
 def test_check_ends_with_a_count_and_fails_when_not_all_is_right(convnets, tmp_path):
-    from autograder.lab import ROOT, update
+    from course.student.lab import ROOT, update
 
     update(tmp_path / "my-lessons", ROOT / "release")
     code, out, _ = convnets("check", "00")

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from autograder.errors import UsageError
-from autograder.lab import RECORD, lessons, update
+from course.student.errors import UsageError
+from course.student.lab import RECORD, lessons, update
 
 UNIT = "01-convolution/01-convolution.ipynb"
 

@@ -4,8 +4,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from autograder.errors import UsageError
-from autograder.selfcheck import check_notebook
+from course.student.errors import UsageError
+from course.student.selfcheck import check_notebook
 
 RIGHT = {
     "to_chw": "def to_chw(image):\n    return image.transpose(2, 0, 1)",
@@ -68,7 +68,7 @@ def test_endless_loops_end_in_a_clear_line_and_the_rest_is_still_checked(noteboo
 def test_a_cell_that_cannot_be_interrupted_is_killed_and_what_it_kept_from_being_checked_is_named(
     notebook, monkeypatch
 ):
-    monkeypatch.setattr("autograder.selfcheck.GRACE", 1)
+    monkeypatch.setattr("course.student.selfcheck.GRACE", 1)
     stubborn = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
     answers = texts(notebook(normalize=stubborn), seconds=4)
     assert answers["to_chw"].startswith("✓")

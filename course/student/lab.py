@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from autograder.errors import UsageError
+from course.student.errors import UsageError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 RECORD = ".convnets-lessons.json"  # in the working copy: file -> checksum of the release it came from
 # what a student's JupyterLab goes without: the instructor's tools, and questions about news from the network
 SETTINGS = Path(__file__).resolve().parent / "jupyter"

@@ -18,7 +18,7 @@ from typing import Any
 
 import nbformat
 
-from autograder.errors import UsageError
+from course.student.errors import UsageError
 
 GRACE = 10  # seconds that an interrupted cell has to end before its process is killed
 
@@ -97,7 +97,7 @@ def cells_to_run(notebook: nbformat.NotebookNode, exercise: str | None) -> list[
 
 def run_cells(cells: list[dict[str, str]], folder: Path, seconds: float) -> Iterator[dict[str, Any]]:
     """Yield a reply for each cell; fewer when the process ends early."""
-    command = [sys.executable, "-m", "autograder.selfcheck"]
+    command = [sys.executable, "-m", "course.student.selfcheck"]
     environment = os.environ | {"MPLBACKEND": "agg", "PYTHONUTF8": "1"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
     with subprocess.Popen(command, cwd=folder, env=environment, **pipes) as child:  # type: ignore[call-overload]
