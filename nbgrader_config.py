@@ -17,6 +17,12 @@ c.CourseDirectory.ignore = [
     "feedback",
     "[0-9][0-9]-*.py",
 ]
+# Feedback made by nbgrader itself, from formgrader or `nbgrader generate_feedback`, is without the hidden tests too.
+c.GenerateFeedback.preprocessors = [
+    "nbgrader.preprocessors.GetGrades",
+    "nbgrader.preprocessors.ClearHiddenTests",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+]
 c.ClearSolutions.code_stub = {"python": "# Your code here.\nraise NotImplementedError"}
 
 # With these lines `nbgrader autograde` itself rebuilds each notebook from source/ and runs it in the sandbox, one at a

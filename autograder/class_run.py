@@ -154,17 +154,22 @@ class ClassRun:
 
     def write_files(self, submission: Submission, notebook: str, page: str) -> None:
         """Write autograded/ and feedback/, each file as a whole or not at all."""
-        graded = self.file("autograded", submission, "ipynb")
+        graded, feedback = (
+            self.file("autograded", submission, "ipynb"),
+            self.file("feedback", submission, "html"),
+        )
         write(graded, notebook.encode())
-        timestamp = {"timestamp.txt": submission.timestamp.encode()} if submission.timestamp else {}
-        for name, data in {**submission.files, **timestamp}.items():
+        for name, data in submission.files.items():
             write(graded.parent / name, data)
-        write(self.file("feedback", submission, "html"), page.encode())
+        for name, data in submission.exchange_files.items():
+            write(graded.parent / name, data)
+            write(feedback.parent / name, data)
+        write(feedback, page.encode())
 
 
 def mark_of(submission: Submission, marks: dict[str, Any]) -> str:
     """Return the mark of everything that was written for a submission."""
-    text = json.dumps([submission.key, submission.timestamp, marks], sort_keys=True)
+    text = json.dumps([submission.key, submission.timestamp, submission.secret, marks], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

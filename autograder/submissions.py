@@ -15,6 +15,8 @@ from .remote import seed_of
 from .scores import blank_answers
 from .store import key_of
 
+SECRET = "submission_secret.txt"  # nbgrader's: it names the feedback page that only this student can fetch
+
 
 @dataclass
 class Submission:
@@ -29,12 +31,19 @@ class Submission:
     changes: list[str] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     timestamp: str = ""
+    secret: str = ""
     unreadable: str = ""
     blank: list[str] = field(default_factory=list)
 
     def forget(self) -> None:
         """Let go of the contents: a class of a thousand is known by its keys, and read again one by one."""
         self.notebook, self.files = None, {}
+
+    @property
+    def exchange_files(self) -> dict[str, bytes]:
+        """What nbgrader's exchange put beside the notebook and wants to find again beside the feedback."""
+        notes = {"timestamp.txt": self.timestamp, SECRET: self.secret}
+        return {name: text.encode() for name, text in notes.items() if text}
 
     def job(self, settings: dict) -> dict:
         """Return what a worker needs to grade it, as plain data."""
@@ -57,7 +66,9 @@ def read(
     student: str, unit: str, folder: Path, template: NotebookNode, settings: dict, secret: str
 ) -> Submission:
     """Return a submission, rebuilt; what cannot be read says so in itself and stops nobody."""
-    submission = Submission(student, unit, folder, timestamp=read_timestamp(folder))
+    submission = Submission(
+        student, unit, folder, timestamp=read_timestamp(folder), secret=read_secret(folder)
+    )
     try:
         cells = read_submission(folder / f"{unit}.ipynb", settings["notebook_mb"])
         if not belongs(template, cells):
@@ -81,7 +92,8 @@ def other_files(folder: Path, limit: int) -> dict[str, bytes]:
     files, total = {}, 0
     for path in sorted(folder.rglob("*")):
         place = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in place.parts) or place.as_posix() == "timestamp.txt"
+        hidden = any(part.startswith(".") for part in place.parts)
+        hidden = hidden or place.as_posix() in ("timestamp.txt", SECRET)
         if hidden or path.is_symlink() or not path.is_file() or path.suffix == ".ipynb":
             continue
         data = read_file(path, limit)
@@ -100,4 +112,12 @@ def read_timestamp(folder: Path) -> str:
         text = read_file(folder / "timestamp.txt", 1000).decode().strip()
         return text if text and parse_utc(text) else ""
     except (Unreadable, ValueError, OverflowError):
+        return ""
+
+
+def read_secret(folder: Path) -> str:
+    """Return the secret that ``nbgrader submit`` put beside the notebook, or an empty string."""
+    try:
+        return read_file(folder / SECRET, 1000).decode()
+    except (Unreadable, ValueError):
         return ""
