@@ -7,6 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
+from course.shapes import shapes
+
+__all__ = [
+    "digits",
+    "grey_photograph",
+    "large_digits",
+    "mystery_filter",
+    "photograph",
+    "shapes",
+    "spirals",
+    "standardized",
+]
+
 PHOTOGRAPHS = ("china", "flower")
 
 
@@ -95,3 +108,14 @@ def large_digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
     train_x, train_y, test_x, test_y = digits()
     return enlarge(train_x), train_y, enlarge(test_x), test_y
+
+
+def standardized(train_x: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
+    """Return images (N, C, H, W) with each channel of the training images brought to mean 0 and spread 1, others likewise.
+
+    >>> train_x, test_x = standardized(*shapes(500, 100)[::2])
+    >>> float(abs(train_x.mean())) < 1e-3, test_x.shape
+    (True, (100, 3, 32, 32))
+    """
+    mean, spread = train_x.mean((0, 2, 3), keepdims=True), train_x.std((0, 2, 3), keepdims=True)
+    return [(images - mean) / spread for images in (train_x, *others)]

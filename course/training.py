@@ -1,0 +1,201 @@
+"""One training loop for every net of the course, on whatever device there is."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from course.devices import (
+    Settings,
+    TrainingError,
+    as_tensors,
+    best_device,
+    explained_memory,
+    resident,
+    settings,
+)
+from course.distributed import World, join
+from course.history import History
+from course.loop import Run, scores
+
+__all__ = ["History", "TrainingError", "best_device", "evaluate", "fit", "throughput"]
+
+
+def fit(
+    model: torch.nn.Module,
+    train: Any,
+    test: Any = None,
+    *,
+    epochs: int,
+    batch_size: int = 64,
+    optimizer: torch.optim.Optimizer | None = None,
+    schedule: Any = None,
+    augment: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    device: Any = None,
+    precision: str = "auto",
+    channels_last: bool | None = None,
+    checkpoint: str | Path | None = None,
+    seed: int = 0,
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+    compile: bool = False,
+    progress: bool = True,
+) -> History:
+    """Train a classifier and return its history; afterwards it is on the device, in evaluation mode.
+
+    train, test: pairs of images (N, ...) floats and labels (N,) whole numbers, NumPy or torch.
+    optimizer: one over ``model.parameters()``; left out, SGD with rate 0.05, momentum 0.9 and weight decay 5e-4.
+    schedule: a function of the epoch (from 0) and the history so far that gives the epoch's learning rate, or one of
+    torch's schedulers, stepped after every epoch. augment: a function of a batch of images that returns one as large.
+    device: left out, the best there is. precision: "auto" computes in bf16 where a GPU can, "fp32" and "bf16" do as they
+    say. channels_last: left out, on CUDA only. loss: a function of logits and labels; left out, cross entropy.
+
+    >>> x = torch.randn(200, 4)
+    >>> history = fit(torch.nn.Linear(4, 2), (x, (x.sum(dim=1) > 0).long()), epochs=5, device="cpu", progress=False)
+    >>> history.train_accuracy[-1] > 0.9
+    True
+
+    **To go on later**, name a file: ``checkpoint="run.pt"`` is written after every epoch, and a call that finds it goes on
+    from there (to more epochs too). On a processor the resumed run equals the undisturbed one bit for bit: the order
+    of the images and the dropout masks follow from ``seed`` and the epoch.
+
+    **Several GPUs**: put the call into a script and start it with ``torchrun --nproc-per-node=4 train.py`` (on several
+    machines as torchrun's own help says, with the checkpoint on a disk that all see). ``batch_size`` stays the
+    size of the whole batch; each process takes its share, and gradients are averaged, so that the weights are those that one
+    process would have found. Two things differ: dropout and augmentation draw anew in each process, and batch norm
+    looks at its own share only, unless the model went through ``torch.nn.SyncBatchNorm.convert_sync_batchnorm``.
+
+    Raises TrainingError, one line that says what to do, for arguments that do not go together, a device that is not there,
+    a full memory, and a loss that is no longer a number.
+    """
+    check_arguments(model, epochs=epochs, batch_size=batch_size, seed=seed)
+    chosen = settings(device, precision, channels_last)
+    train_set, test_set = as_tensors(train, "train"), None if test is None else as_tensors(test, "test")
+    gpus = [chosen.device] if chosen.device.type == "cuda" else []
+    with explained_memory(batch_size, chosen.device), torch.random.fork_rng(gpus):
+        world = join(chosen)
+        chosen.place(model)
+        train_set, test_set = (
+            resident(train_set, chosen.device),
+            test_set and resident(test_set, chosen.device),
+        )
+        optimizer = optimizer or default_optimizer(model)
+        loss = loss or cross_entropy
+        run = Run(model, optimizer, schedule, chosen, world, augment, loss, batch_size, seed, compile)
+        return run.through(train_set, test_set, epochs, Path(checkpoint) if checkpoint else None, progress)
+
+
+def default_optimizer(model: torch.nn.Module) -> torch.optim.Optimizer:
+    """Return what fit() uses when it is given no optimizer."""
+    return torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
+
+
+def check_arguments(model: Any, **numbers: int) -> None:
+    """Raise TrainingError for arguments of fit() that cannot be meant."""
+    if not isinstance(model, torch.nn.Module):
+        raise TrainingError(
+            f"model is a {type(model).__name__}, not a torch.nn.Module; did you mean to call the class?"
+        )
+    for name, number in numbers.items():
+        least = 0 if name == "seed" else 1
+        if not isinstance(number, int) or number < least:
+            raise TrainingError(f"{name}={number!r}: it is a whole number of at least {least}")
+
+
+def evaluate(
+    model: torch.nn.Module,
+    data: Any,
+    *,
+    batch_size: int = 250,
+    device: Any = None,
+    precision: str = "auto",
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+) -> tuple[float, float]:
+    """Return a classifier's mean loss and its accuracy, from 0 to 1, on a pair (images, labels).
+
+    The model is put into evaluation mode and back, and stays on its device unless another is named.
+
+    >>> x = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    >>> evaluate(torch.nn.Identity(), (x, torch.tensor([0, 0])), device="cpu")[1]
+    0.5
+
+    Raises TrainingError as fit() does.
+    """
+    check_arguments(model, batch_size=batch_size)
+    first = next(model.parameters(), None)
+    chosen = settings(device if device is not None or first is None else first.device, precision, False)
+    chosen.place(model)
+    with explained_memory(batch_size, chosen.device):
+        return scores(model, as_tensors(data), chosen, loss or cross_entropy, batch_size, World())
+
+
+def throughput(
+    model: torch.nn.Module,
+    x: Any,
+    *,
+    training: bool = True,
+    device: Any = None,
+    precision: str = "auto",
+    channels_last: bool | None = None,
+    compile: bool = False,
+    seconds: float = 0.5,
+) -> float:
+    """Return how many images a second a copy of the model trains on, or only looks at, in batches like ``x``.
+
+    x: one batch of images (N, ...). A training step is forward, cross entropy, backward and SGD with momentum. Three steps go
+    first, uncounted; then blocks of steps are timed for about ``seconds``, and the median block counts. The other arguments
+    are fit()'s. The model itself is not changed.
+
+    >>> throughput(torch.nn.Linear(4, 2), torch.randn(8, 4), device="cpu", seconds=0.01) > 0
+    True
+
+    Raises TrainingError as fit() does.
+    """
+    chosen = settings(device, precision, channels_last)
+    x, _ = as_tensors((x, torch.zeros(len(x), dtype=torch.long)), "x")
+    with explained_memory(len(x), chosen.device):
+        twin = chosen.place(copy.deepcopy(model)).train(training)
+        step = one_step(twin, torch.compile(twin) if compile else twin, chosen.batch(x), chosen, training)
+        return len(x) / median_seconds(step, chosen, seconds)
+
+
+def one_step(
+    twin: torch.nn.Module, net: Callable, x: torch.Tensor, chosen: Settings, training: bool
+) -> Callable:
+    """Return a function that does one step on a batch."""
+    optimizer = default_optimizer(twin)
+    labels = torch.zeros(len(x), dtype=torch.long, device=chosen.device)
+
+    def look() -> None:
+        with torch.no_grad(), chosen.autocast():
+            net(x)
+
+    def learn() -> None:
+        with chosen.autocast():
+            logits = net(x)
+        optimizer.zero_grad()
+        cross_entropy(logits.float(), labels).backward()
+        optimizer.step()
+
+    return learn if training else look
+
+
+def median_seconds(step: Callable, chosen: Settings, budget: float) -> float:
+    """Return the seconds a step takes: the median over blocks of steps, so that the device is never kept waiting."""
+
+    def block(steps: int) -> float:
+        chosen.synchronize()
+        began = time.perf_counter()
+        for _ in range(steps):
+            step()
+        chosen.synchronize()
+        return (time.perf_counter() - began) / steps
+
+    block(3)
+    steps = max(1, round(budget / 5 / max(block(1), 1e-6)))
+    return sorted(block(steps) for _ in range(5))[2]
