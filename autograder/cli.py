@@ -75,6 +75,24 @@ def grade(
 
 
 @cli.command()
+@click.argument("units", nargs=-1, metavar="[UNIT]...")
+@click.option("--course", type=FOLDER, default=".", help="The course folder.  [default: this one]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="convnets.zip",
+    show_default=True,
+    help="The zip to write.",
+)
+def bundle(units: tuple[str, ...], course: Path, out: Path) -> None:
+    """Make one zip for students: the lessons and what they need, no solutions, no hidden tests."""
+    from autograder.bundle import bundle as make
+
+    lessons = make(course, units, out)
+    click.echo(f"made: {out} with {', '.join(lessons)}. Its README.md tells students what to do.")
+
+
+@cli.command()
 @click.option("--dir", "folder", type=FOLDER, default="demo", show_default=True, help="Where to do it.")
 def demo(folder: Path) -> int:
     """Build unit 01, make a sample class of known wrong ideas, grade it and show the result."""

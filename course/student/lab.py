@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from course.student.errors import UsageError
+from course.student.files import write
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RECORD = ".convnets-lessons.json"  # in the working copy: file -> checksum of the release it came from
@@ -97,14 +98,6 @@ def checksum(path: Path) -> str:
     except (ValueError, KeyError, TypeError):  # not a notebook, whatever its name says
         seen = []
     return hashlib.sha256(json.dumps(seen).encode() if seen else content).hexdigest()
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.part")
-    half.write_bytes(content)
-    os.replace(half, path)
 
 
 def lessons(folder: Path, target: str | None) -> list[Path]:

@@ -71,6 +71,7 @@ def test_help_loads_nothing_slow():
         (["hint", "conv3d"], "no exercise is called 'conv3d'"),
         (["hint", "conv2d", "4"], "'4' is not one of"),
         (["init"], "Missing argument 'DIR'"),
+        (["bundle"], "no lessons in release"),
         (["grade", "--workers", "0"], "'--workers'"),
         (["grade", "--workers", "many"], "'--workers'"),
     ],
