@@ -117,7 +117,9 @@ class ClassRun:
         else:
             self.store.put(submission.key, result)
             self.summary.graded += 1
-        record = self.write_marks(unit, submission, verdicts)
+        graded = self.file("autograded", submission, "ipynb")
+        seen = graded.exists() and graded.read_text("utf8") == result["notebook"]
+        record = self.write_marks(unit, submission, verdicts, seen)
         now = marks_from(record.known(unit.name, unit.points, submission.blank), verdicts)
         page = (
             page if now == marks else feedback_page(result["notebook"], now)
@@ -127,10 +129,12 @@ class ClassRun:
             self.store.set_written(submission.student, unit.name, mark_of(submission, now))
         self.count(unit, submission, verdicts)
 
-    def write_marks(self, unit: Unit, submission: Submission, verdicts: list[dict] | None) -> Record:
+    def write_marks(
+        self, unit: Unit, submission: Submission, verdicts: list[dict] | None, seen: bool = False
+    ) -> Record:
         """Write to the gradebook and return what it holds then."""
         known = Record().known(unit.name, unit.points, submission.blank)
-        self.marks.write(submission, known, verdicts)
+        self.marks.write(submission, known, verdicts, seen)
         return self.marks.records(unit.name, submission.student)[submission.student]
 
     def give_up(self, unit: Unit, submission: Submission) -> None:

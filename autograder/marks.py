@@ -130,8 +130,13 @@ class Marks:
         query = query.filter(SubmittedAssignment.assignment_id == self.book.find_assignment(unit).id)
         return (query.filter(SubmittedAssignment.student_id == student) if student else query).all()
 
-    def write(self, submission: Submission, known: Known, verdicts: list[dict[str, Any]] | None) -> None:
-        """Write one submission's automatic marks; what a person entered stays."""
+    def write(
+        self, submission: Submission, known: Known, verdicts: list[dict[str, Any]] | None, seen: bool
+    ) -> None:
+        """Write one submission's automatic marks; what a person entered stays.
+
+        Where a person's mark overrules ours, nbgrader asks them to look again, unless they have ``seen`` this very notebook.
+        """
         self.book.update_or_create_student(submission.student)
         more = {"timestamp": submission.timestamp} if submission.timestamp else {}
         with (
@@ -142,7 +147,10 @@ class Marks:
         scores = auto_scores(known, verdicts)
         for grade in notebook.grades:
             grade.auto_score = scores.get(grade.name)
-            grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
+            if grade.manual_score is None:
+                grade.needs_manual_grade = grade.auto_score is None
+            elif not seen:
+                grade.needs_manual_grade = True
         for comment in notebook.comments:
             comment.auto_comment = NO_RESPONSE if comment.name in known.blank else None
         notebook.late_submission_penalty = None
