@@ -1,4 +1,4 @@
-"""The student's commands: ``convnets lab``, ``check``, ``hint``, and how any command says that it was called wrongly.
+"""The student's commands: ``convnets lab``, ``check``, ``hint``, ``submit``, and how any command says that it was called wrongly.
 
 What an instructor hands out has these and no others; in the repository autograder/cli.py adds the instructor's.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -99,6 +100,28 @@ def hint(exercise: str, level: str) -> None:
     click.echo(f"{given.name}, hint {level} of {len(LEVELS)}: {LEVELS[given.level - 1]}\n{given.text}")
     if given.level < len(LEVELS):
         click.echo(f"More: convnets hint {exercise} {given.level + 1}")
+
+
+@cli.command()
+@click.argument("unit")
+@MY_LESSONS
+@click.option("--out", type=FOLDER, help="Where to put the file.  [default: hand-in/ in your lessons]")
+@click.option("--seconds", default=30.0, show_default=True, help="Stop a cell that runs for longer.")
+def submit(unit: str, folder: Path, out: Path | None, seconds: float) -> None:
+    """Make the file to upload, and say what its checks say; unfinished work can be handed in too."""
+    from course.student.lab import lessons
+    from course.student.selfcheck import check_notebook
+    from course.student.submit import HAND_IN, make_hand_in, summary
+
+    if unit.endswith(".ipynb"):
+        raise UsageError("Name the unit, not a file: `convnets submit 01`.")
+    for path in lessons(folder, unit):
+        made = make_hand_in(path, out or folder / HAND_IN)
+        saved = datetime.fromtimestamp(path.stat().st_mtime)
+        click.secho(f"made: {made}", bold=True)
+        click.echo(f"from what you last saved, on {saved:%d %B at %H:%M}. Upload it under this name.\n")
+        for line in summary(check_notebook(path, None, seconds)):
+            click.echo(line)
 
 
 @cli.command()

@@ -31,7 +31,12 @@ class Answer:
     text: str
     score: float = 0.0
     max_score: float = 0.0
-    passed: bool = False
+    verdict: str = ""  # as of course.checks.Verdict; empty where the check gave none
+
+    @property
+    def passed(self) -> bool:
+        """Return whether all is right."""
+        return self.verdict == "passed"
 
 
 def check_notebook(path: Path, exercise: str | None = None, seconds: float = 30) -> Iterator[Answer]:
@@ -64,7 +69,7 @@ def answer(exercise: str, reply: dict[str, Any], trouble: str) -> Answer:
         text += f"\n  Its own cell failed: {trouble}"
     elif reply["error"]:
         text += f"\n  To be exact, {reply['error']}"
-    return Answer(exercise, text, score, max_score, word == "passed")
+    return Answer(exercise, text, score, max_score, word)
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:
@@ -75,7 +80,13 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         raise UsageError(f"There is no notebook {path}.") from None
     except Exception as error:  # nbformat lets through whatever its JSON and its schema raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"{path} is not a readable notebook: {reason[:120]}") from None
+        raise UsageError(f"{path} is not a readable notebook: {reason[:120]}{earlier_state(path)}") from None
+
+
+def earlier_state(path: Path) -> str:
+    """Return where JupyterLab kept an earlier state of a notebook, or nothing if it did not."""
+    kept = path.parent / ".ipynb_checkpoints" / f"{path.stem}-checkpoint.ipynb"
+    return f". JupyterLab kept an earlier state of it: {kept}" if kept.is_file() else ""
 
 
 def cells_to_run(notebook: nbformat.NotebookNode, exercise: str | None) -> list[dict[str, str]]:

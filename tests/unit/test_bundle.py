@@ -192,6 +192,7 @@ def test_unit_01_can_be_done_from_the_unpacked_bundle_alone(installed):
     assert "hint 2 of 3" in run(installed, "convnets", "hint", "conv2d", "2")
     solve(installed / f"my-lessons/{UNIT}/{UNIT}.ipynb")
     assert f"{EXERCISES} of {EXERCISES} exercises right" in run(installed, "convnets", "check", "01")
+    assert f"made: my-lessons/hand-in/{UNIT}.ipynb" in run(installed, "convnets", "submit", "01")
 
 
 def solve(path):
