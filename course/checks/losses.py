@@ -38,8 +38,9 @@ def torch_loss(logits: Any, labels: Any, **kwargs: Any) -> float:
 
 def _random_loss(rng: np.random.Generator) -> Case:
     n, k = (int(v) for v in rng.integers([2, 2], [7, 7]))
-    scale = 10.0 ** int(rng.integers(0, 4))
-    return Case("random", scale * rng.standard_normal((n, k)), rng.integers(0, k, n))
+    logits, labels = 10.0 ** int(rng.integers(0, 4)) * rng.standard_normal((n, k)), rng.integers(0, k, n)
+    labels[0] = logits[0].argmin()  # a loss of nearly 0 would be all rounding
+    return Case("random", logits, labels)
 
 
 LABELS = np.array([2, 0, 2, 1])

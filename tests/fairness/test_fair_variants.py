@@ -96,6 +96,21 @@ def on_fortran_order(function):
     return student
 
 
+def in_float32_inside(function):
+    """Compute in float32, and hand out float64: a buffer of np.float32 on the way does that."""
+
+    def narrow(value):
+        is_float = isinstance(value, np.ndarray) and value.dtype == np.float64
+        return value.astype(np.float32) if is_float else value
+
+    @on_each_part
+    def widened(answer):
+        is_float = isinstance(answer, np.ndarray) and answer.dtype == np.float32
+        return answer.astype(np.float64) if is_float else answer
+
+    return widened(lambda *args, **kwargs: function(*map(narrow, args), **kwargs))
+
+
 def through_a_partial(function):
     return functools.partial(function)
 
@@ -110,6 +125,7 @@ WRAPPERS = [
     chatty,
     read_only_answer,
     on_fortran_order,
+    in_float32_inside,
     through_a_partial,
 ]
 
@@ -125,6 +141,8 @@ def test_the_reference_solution_gets_full_marks(name):
 @pytest.mark.parametrize("wrapper", WRAPPERS, ids=lambda wrapper: wrapper.__name__)
 @pytest.mark.parametrize("name", EXERCISES)
 def test_the_form_of_an_answer_costs_nothing(name, wrapper):
+    if (name, wrapper) == ("numerical_gradient", in_float32_inside):
+        pytest.skip("in float32, the difference between two places 1e-5 apart is mostly rounding")
     verdict = grade(name, wrapper(solution(name)))
     assert verdict.score == verdict.max_score, verdict.text
 
