@@ -1,8 +1,4 @@
-"""nbgrader's configuration of this course folder; `convnets grade` and plain `nbgrader` both read it.
-
-Below, commented out, is every setting of the sandbox with its default. One unit can have its own:
-``c.Sandbox.units = {"07-lenet-in-numpy": {"cell_seconds": 120}}``.
-"""
+"""nbgrader's configuration of this course folder; `convnets grade` and plain `nbgrader` both read it."""
 
 c = get_config()  # noqa: F821 nbgrader provides it
 
@@ -25,25 +21,29 @@ c.GenerateFeedback.preprocessors = [
 ]
 c.ClearSolutions.code_stub = {"python": "# Your code here.\nraise NotImplementedError"}
 
-# With these lines `nbgrader autograde` itself rebuilds each notebook from source/ and runs it in the sandbox, one at a
-# time; `convnets grade` always does, many at a time. Without them nbgrader is as it comes.
-# c.Autograde.sanitize_preprocessors = [
-#     "autograder.execute.Rebuild",
-#     "nbgrader.preprocessors.ClearOutput",
-#     "nbgrader.preprocessors.DeduplicateIds",
-#     "nbgrader.preprocessors.OverwriteKernelspec",
-#     "nbgrader.preprocessors.OverwriteCells",
-#     "nbgrader.preprocessors.CheckCellMetadata",
-# ]
-# c.Autograde.autograde_preprocessors = [
-#     "autograder.execute.IsolatedExecute",
-#     "nbgrader.preprocessors.IgnorePattern",
-#     "nbconvert.preprocessors.ClearMetadataPreprocessor",
-#     "nbgrader.preprocessors.LimitOutput",
-#     "nbgrader.preprocessors.SaveAutoGrades",
-#     "nbgrader.preprocessors.AssignLatePenalties",
-#     "nbgrader.preprocessors.CheckCellMetadata",
-# ]
+# Grading from formgrader, or by `nbgrader autograde`: it too rebuilds each notebook from source/ and runs it in the
+# sandbox, one at a time. `convnets grade` always does, many at a time. Without these lines nbgrader is as it comes, and
+# runs students' code with your rights.
+c.Autograde.sanitize_preprocessors = [
+    "autograder.execute.Rebuild",
+    "nbgrader.preprocessors.ClearOutput",
+    "nbgrader.preprocessors.DeduplicateIds",
+    "nbgrader.preprocessors.OverwriteKernelspec",
+    "nbgrader.preprocessors.OverwriteCells",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.Autograde.autograde_preprocessors = [
+    "autograder.execute.IsolatedExecute",
+    "nbgrader.preprocessors.IgnorePattern",
+    "nbconvert.preprocessors.ClearMetadataPreprocessor",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+
+# Below, commented out, is every setting of the sandbox with its default. One unit can have its own:
+# c.Sandbox.units = {"07-lenet-in-numpy": {"cell_seconds": 120}}
 
 # c.Sandbox.answer_mb = 64  # The largest value that a student's function may return.
 # c.Sandbox.call_seconds = 10  # Longest that one call of a student's function may take.

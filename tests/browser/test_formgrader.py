@@ -89,6 +89,19 @@ def test_a_marked_notebook_shows_its_marks_and_what_the_checks_said(page, course
     assert HINT in page.locator("body").inner_text()
 
 
+def test_grading_one_notebook_from_formgrader_runs_it_in_the_sandbox_too(page, course, tmp_path):
+    spy = f"open({str(tmp_path / 'was-here')!r}, 'w')"
+    hand_in(course, "eve", edited(course, after=spy))
+    page.goto(f"{page.address}formgrader/manage_submissions/{UNIT}")
+    row = page.locator("tr", has_text="eve")
+    row.locator(".glyphicon-flash").click()
+    page.get_by_text("Successfully autograded").wait_for()
+    assert not (tmp_path / "was-here").exists()
+    page.goto(f"{page.address}formgrader/manage_submissions/{UNIT}")
+    row.get_by_text("5 / 5").wait_for()
+    assert "FileNotFoundError" in (course / "autograded" / "eve" / UNIT / f"{UNIT}.ipynb").read_text()
+
+
 def enter(page, box, text):
     """Type into a box of formgrader and wait until the server has it."""
     with page.expect_response(lambda answer: answer.request.method == "PUT" and answer.ok):
@@ -124,7 +137,7 @@ def test_a_persons_mark_and_comment_survive_grading_again_also_after_a_changed_t
 
     source = course / "source" / UNIT / f"{UNIT}.py"
     source.write_text(source.read_text().replace("11, 3, stride=2", "12, 3, stride=2"))
-    assert grade(course, progress=False).graded == 2
+    assert grade(course, progress=False).graded == 3
     assert entered(page, course) == ("1.5", SAID)
     assert "Score: 4.5 / 5.0" in feedback.read_text() and SAID in feedback.read_text()
     assert to_review(course) == ["bob"]  # the test that this person's mark overrules is another one now
