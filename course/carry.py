@@ -35,7 +35,12 @@ HOME = {  # where the student wrote it
     "linear_backward": "03-pooling-and-activations",
     "softmax_cross_entropy": "03-pooling-and-activations",
     "softmax_cross_entropy_gradient": "03-pooling-and-activations",
+    "LeNet5": "07-lenet-in-numpy",
 }
+PARTS = {  # what something is built from in its own notebook, each with a check of its own
+    "LeNet5": ("Flatten", "Linear", "Conv2d", "Sequential"),
+}
+FUNCTIONS = tuple(name for name in HOME if name not in PARTS)
 
 _plugged: contextvars.ContextVar[Mapping[str, Callable] | None] = contextvars.ContextVar(
     "plugged", default=None
@@ -110,13 +115,15 @@ class Luggage:
 
 
 def carry(*names: str, folder: Path | str = "..") -> Luggage:
-    """Put the student's own functions (all that are known, or these) into their slots; returns the list of what is used.
+    """Put the student's own functions (all of units 01 to 03, or these) into their slots; returns the list of what is used.
 
-    ``folder`` holds the units' folders, each with its notebook. A function that is missing, unwritten, broken, or fails its
-    visible check leaves the stand-in in place, and the list says why.
+    ``"LeNet5"`` brings all those functions along, since its layers call them. ``folder`` holds the units' folders, each with
+    its notebook. A function that is missing, unwritten, broken, or fails its visible check leaves the stand-in in place, and
+    the list says why.
     """
     reasons = {}
-    for name in names or HOME:
+    wanted = [*FUNCTIONS, *names] if any(name in PARTS for name in names) else names or FUNCTIONS
+    for name in dict.fromkeys(wanted):
         SLOTS[name].own, reasons[name] = fetch(name, Path(folder))
     return Luggage(reasons)
 
@@ -136,15 +143,17 @@ def fetch(name: str, folder: Path) -> tuple[Callable | None, str | None]:
     if name not in parts:
         return None, "its notebook does not define it"
     try:
-        function = run(parts, str(path))[name]
+        made = run(parts, str(path))
     except Exception as error:  # whatever the student's code does
         return None, f"its code raised {type(error).__name__}: {error}"[:100]
-    verdict = check(function, name=name)
-    if verdict.verdict == "passed":
-        return function, None
-    if verdict.verdict == "missing":
-        return None, "not written yet"
-    return None, f"its check gives {verdict.score:g} of {verdict.max_score:g} points"
+    for each in (*(part for part in PARTS.get(name, ()) if part in made), name):
+        verdict = check(made[each], name=each)
+        part = "" if each == name else f"its {each}: "
+        if verdict.verdict == "missing":
+            return None, f"{part}not written yet"
+        if verdict.verdict != "passed":
+            return None, f"{part}its check gives {verdict.score:g} of {verdict.max_score:g} points"
+    return made[name], None
 
 
 def code_cells(path: Path) -> list[str]:

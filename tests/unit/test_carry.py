@@ -1,11 +1,14 @@
 """What of a student's earlier notebooks is carried into a later one, and why the rest is not."""
 
+from pathlib import Path
+
 import nbformat
 import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course import carry as carry_module
+from course import layers
 from course.carry import SLOTS, carry, plugged
 
 UNIT = "03-pooling-and-activations"
@@ -75,3 +78,43 @@ def test_plugged_functions_go_before_all_others():
 def test_an_unknown_name_is_named():
     with pytest.raises(AttributeError, match="no function 'rleu'"):
         carry_module.rleu  # noqa: B018
+
+
+NET = Path(__file__).parents[2] / "solutions" / "07-lenet-in-numpy" / "07-lenet-in-numpy.ipynb"
+
+
+def put_net(folder, change=("", "")):
+    """Put unit 07's solved notebook, changed in one place, into a course folder."""
+    (folder / "07-lenet-in-numpy").mkdir()
+    notebook = nbformat.read(NET, 4)
+    for cell in notebook.cells:
+        cell.source = cell.source.replace(*change)
+    nbformat.write(notebook, folder / "07-lenet-in-numpy" / "07-lenet-in-numpy.ipynb")
+
+
+def test_a_net_of_unit_07_comes_with_its_classes_and_computes_what_its_stand_in_does(folder):
+    put_net(folder)
+    luggage = carry("LeNet5", folder=folder)
+    assert luggage.reasons["LeNet5"] is None
+    assert list(luggage.reasons) == list(SLOTS)  # the functions that its layers call come along
+    net, stand_in = carry_module.LeNet5(np.random.default_rng(0)), layers.LeNet5(np.random.default_rng(0))
+    x, grad_out = np.random.default_rng(1).normal(size=(2, 1, 32, 32)), np.ones((2, 10))
+    assert [p.shape for p in net.params] == [p.shape for p in stand_in.params]
+    stand_in.params = net.params
+    assert np.allclose(net.forward(x), stand_in.forward(x))
+    assert np.allclose(net.backward(grad_out), stand_in.backward(grad_out))
+    assert all(map(np.allclose, net.grads, stand_in.grads))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("return conv2d(x,", "return -conv2d(x,"), "its Conv2d: its check gives 0 of 2 points"),
+        (("return x.reshape(len(x), -1)", "raise NotImplementedError"), "its Flatten: not written yet"),
+        (("(16, 6)]", "(6, 6)]"), "its check gives 0 of 3 points"),
+    ],
+    ids=["a wrong layer", "an unwritten layer", "a wrong net"],
+)
+def test_a_net_whose_parts_do_not_pass_is_replaced(folder, change, reason):
+    put_net(folder, change)
+    assert carry("LeNet5", folder=folder).reasons["LeNet5"] == reason
