@@ -1,0 +1,97 @@
+"""How checks use what a student builds in unit 10; see course/checks/torch_drivers.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from course.checks import torch_drivers
+
+
+def module_from(make: Callable[..., Any]) -> Callable[..., nn.Module]:
+    """Return ``make``, which then raises TypeError where what it makes is no module."""
+
+    def made(*setup: Any, **settings: Any) -> nn.Module:
+        module = make(*setup, **settings)
+        if isinstance(module, nn.Module):
+            return module
+        raise TypeError(f"an nn.Module was expected, and a {type(module).__name__} came back.")
+
+    return made
+
+
+def build(make: Callable[..., Any], *setup: Any, x: np.ndarray | None = None, **settings: Any) -> dict:
+    """Make a module; return the shapes of its parameters with their number, or with its output for x."""
+    if x is None:
+        return torch_drivers.parameters(module_from(make), setup, settings)
+    return torch_drivers.outputs(module_from(make), setup, x, settings)
+
+
+def network(make: Callable[..., Any], *setup: Any, x: np.ndarray | None = None, **settings: Any) -> dict:
+    """Make a net as ``build`` does; without batch norm, also say where two passes over the same images differ."""
+    report = build(make, *setup, x=x, **settings)
+    if x is None or settings.get("batch_norm"):
+        return report
+    module = torch_drivers.fill(torch_drivers.seeded(make, *setup, **settings).double())
+    return report | {
+        "two passes differ in training": differs(module.train(), x),
+        "two passes differ in evaluation": differs(module.eval(), x),
+    }
+
+
+def differs(module: nn.Module, x: np.ndarray) -> bool:
+    """Return whether two passes of the same images give two answers."""
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        once, again = (module(torch.from_numpy(x)) for _ in range(2))
+    return not torch.equal(once, again)
+
+
+def memory(
+    function: Callable[..., Any], model: str, input_size: Sequence[int], device: str = "cpu"
+) -> dict[str, Any]:
+    """Call activation_memory twice on a net given in words; return the second answer, and how many hooks are left."""
+    net = from_words(model, input_size, device)
+    function(net, tuple(input_size))
+    answer = function(net, tuple(input_size))
+    hooks = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in net.modules())
+    return {"bytes": answer, "hooks left": hooks}
+
+
+def from_words(model: str, input_size: Sequence[int], device: str = "cpu") -> nn.Sequential:
+    """Return a net from its layers in words, with "|" between blocks, in evaluation mode.
+
+    >>> from_words("conv 8, pool | conv 4", (3, 6, 6))[1]
+    Sequential(
+      (0): Conv2d(8, 4, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+    )
+    """
+    blocks = []
+    with torch.device(device), torch.random.fork_rng(devices=[]), torch.no_grad():
+        x = torch.zeros(1, *input_size)
+        for block in model.split("|"):
+            layers = nn.Sequential()
+            for words in block.split(","):
+                layers.append(layer(*words.split(), channels=x.shape[1]).eval())
+                x = layers[-1](x)
+            blocks.append(layers)
+    return blocks[0] if len(blocks) == 1 else nn.Sequential(*blocks)
+
+
+def layer(kind: str, size: str = "0", *, channels: int) -> nn.Module:
+    """Return one layer from its word, for an input of so many channels."""
+    made: dict[str, Callable[[], nn.Module]] = {
+        "conv": lambda: nn.Conv2d(channels, int(size), 3, padding=1),
+        "norm": lambda: nn.BatchNorm2d(channels),
+        "relu": nn.ReLU,
+        "pool": lambda: nn.MaxPool2d(2),
+        "average": lambda: nn.AdaptiveAvgPool2d(int(size)),
+        "flatten": nn.Flatten,
+        "dropout": nn.Dropout,
+        "linear": lambda: nn.Linear(channels, int(size)),
+    }
+    return made[kind]()
