@@ -1,7 +1,11 @@
 """The sandbox as a Jupyter kernel: any client gets a warm one, which can reach nothing."""
 
+import asyncio
+import json
+
 import pytest
-from jupyter_client.kernelspec import NoSuchKernel
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from jupyter_client.manager import AsyncKernelManager
 
 from autograder.provisioner import SandboxKernelManager
 
@@ -32,8 +36,6 @@ async def run(code, **options):
     "ignore"
 )  # jupyter_client's own, about event loops and sockets that it leaves to Python
 def test_a_kernel_in_the_sandbox_runs_code_and_sees_only_its_own_folder(tmp_path):
-    import asyncio
-
     (tmp_path / "numbers.txt").write_text("7")
     code = "import os, socket\nprint(open('numbers.txt').read(), os.listdir('/proc'), os.listdir('/run/kernels'), os.getpid())\n"
     code += "try: socket.create_connection(('127.0.0.1', 1), 1)\nexcept OSError as error: print(type(error).__name__)\n"
@@ -44,7 +46,32 @@ def test_a_kernel_in_the_sandbox_runs_code_and_sees_only_its_own_folder(tmp_path
 
 
 def test_an_unknown_kernel_is_refused():
-    import asyncio
-
     with pytest.raises(NoSuchKernel):
         asyncio.run(SandboxKernelManager(kernel_name="perl6").start_kernel())
+
+
+@pytest.mark.filterwarnings("ignore")  # as above
+def test_a_kernelspec_that_names_the_provisioner_is_enough(tmp_path):
+    spec = {
+        "argv": ["python"],
+        "language": "python",
+        "display_name": "Python in a sandbox",
+        "metadata": {"kernel_provisioner": {"provisioner_name": "convnets-sandbox"}},
+    }
+    (tmp_path / "sandboxed").mkdir()
+    (tmp_path / "sandboxed" / "kernel.json").write_text(json.dumps(spec))
+
+    async def first_answer():
+        specs = KernelSpecManager(kernel_dirs=[str(tmp_path)])
+        manager = AsyncKernelManager(kernel_name="sandboxed", kernel_spec_manager=specs)
+        await manager.start_kernel()
+        client = manager.client()
+        client.start_channels()
+        try:
+            client.execute("import os; assert os.getpid() == 1 and not os.listdir('/proc')")
+            return await client.get_shell_msg(timeout=60)
+        finally:
+            client.stop_channels()
+            await manager.shutdown_kernel(now=True)
+
+    assert asyncio.run(first_answer())["content"]["status"] == "ok"
