@@ -112,25 +112,26 @@ def chunk(part: int, place: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return one image for each label, (N, 3, SIZE, SIZE)."""
+    """Return one image for each label, (N, 3, SIZE, SIZE); some are easy, some hard, and all degrees between are as likely."""
     n = len(labels)
-    ground = rng.uniform(0.15, 0.85, (n, 3, 1, 1)).astype(np.float32)
-    image = ground + texture(n, rng)
-    for _ in range(5):  # clutter behind
-        image = put(
-            image, rng.integers(len(OUTLINES), size=n), rng.uniform(2, 4, n), other(ground, rng), 16, rng
-        )
-    image = put(image, labels, rng.uniform(7, 12, n), other(ground, rng), 5, rng)
-    for _ in range(2):  # clutter in front
-        image = put(image, np.zeros(n, int), rng.uniform(1, 2.5, n), other(ground, rng), 12, rng)
-    x, y = grid()
-    slope = rng.uniform(-0.25, 0.25, (2, n, 1, 1)).astype(np.float32)
-    light = 1 + (slope[0] * x + slope[1] * y) / SIZE * 2
-    image = image * light[:, None]
-    image += rng.uniform(0.02, 0.08, (n, 1, 1, 1)).astype(np.float32) * rng.standard_normal(
-        image.shape, np.float32
-    )
-    return np.clip(image, 0, 1)
+    hard = rng.random(n, np.float32)  # 0: large, upright, plain; 1: small, turned, pale, noisy, among clutter
+    ground = rng.uniform(0.15, 0.85, (n, 3)).astype(np.float32)
+    image = ground[:, :, None, None] + texture(hard, rng)
+    for _ in range(4):
+        strew(image, ground, hard, rng.uniform(2, 4, n), 16, rng)
+    colour = other(ground, hard, rng)[:, :, None, None] + texture(hard, rng)
+    put(image, labels, 12 - 5 * hard * rng.random(n), colour, 1 + 4 * hard, 0.1 + 1.2 * hard, rng)
+    for _ in range(2):
+        strew(image, ground, hard, rng.uniform(1, 2.5, n), 12, rng)
+    (x, y), slope = grid(), planes(rng.uniform(-0.5, 0.5, (2, n)) * hard / SIZE)
+    image *= (1 + slope[0] * x + slope[1] * y)[:, None]  # light from one side
+    image += planes(0.01 + 0.07 * hard)[:, None] * rng.standard_normal(image.shape, np.float32)
+    return np.clip(image, 0, 1, out=image)
+
+
+def planes(values: np.ndarray) -> np.ndarray:
+    """Return one number for each image as float32, with two axes more, to go with whole planes of pixels."""
+    return values.astype(np.float32)[..., None, None]
 
 
 def grid() -> tuple[np.ndarray, np.ndarray]:
@@ -139,24 +140,41 @@ def grid() -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def other(ground: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return for each image a colour that is at least a little away from its ground's."""
-    step = rng.standard_normal(ground.shape)
-    step *= rng.uniform(0.3, 0.6, (len(ground), 1, 1, 1)) / np.linalg.norm(step, axis=1, keepdims=True)
-    step = np.where((ground + step > 1) | (ground + step < 0), -step, step)
-    return (ground + step).astype(np.float32)
+def other(ground: np.ndarray, hard: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return for each image a colour that differs from its ground's, (N, 3), less so in a hard image."""
+    step = rng.standard_normal(ground.shape, np.float32)
+    step *= ((0.95 - 0.6 * hard) / np.linalg.norm(step, axis=1))[:, None]
+    one, two = np.clip(ground + step, 0, 1), np.clip(ground - step, 0, 1)
+    further = abs(one - ground).sum(axis=1) > abs(two - ground).sum(axis=1)
+    return np.where(further[:, None], one, two)
 
 
-def texture(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Return for each image stripes, checks or nothing much, (N, 3, SIZE, SIZE) around 0."""
-    x, y = grid()
-    angle, phase, phase2 = rng.uniform(0, 2 * np.pi, (3, n, 1, 1)).astype(np.float32)
-    wave = rng.uniform(0.5, 2.0, (n, 1, 1)).astype(np.float32)
-    checks = rng.random((n, 1, 1)) < 0.4
-    u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-    stripes = np.sin(wave * u + phase) * np.where(checks, np.sin(wave * v + phase2), 1)
-    colour = rng.uniform(-0.15, 0.15, (n, 3, 1, 1)).astype(np.float32)
-    return colour * stripes[:, None].astype(np.float32)
+def texture(hard: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return for each image stripes or checks, (N, 3, SIZE, SIZE) around 0, stronger in a hard image."""
+    (x, y), n = grid(), len(hard)
+    angle, phase, phase2 = planes(rng.uniform(0, 2 * np.pi, (3, n)))
+    wave, checks = planes(rng.uniform(0.5, 2, n)), planes(rng.random(n)) < 0.4
+    across, along = wave * np.cos(angle), wave * np.sin(angle)
+    stripes = np.sin(across * x + along * y + phase)
+    stripes *= np.where(checks, np.sin(across * y - along * x + phase2), 1)
+    return planes(rng.uniform(-1, 1, (n, 3)) * (0.02 + 0.13 * hard)[:, None]) * stripes[:, None]
+
+
+def strew(
+    image: np.ndarray,
+    ground: np.ndarray,
+    hard: np.ndarray,
+    radius: np.ndarray,
+    reach: float,
+    rng: np.random.Generator,
+) -> None:
+    """Put a little shape of any kind into some of the images, in place: into a hard image more likely."""
+    chosen = np.flatnonzero(rng.random(len(image)) < hard)
+    part, n = image[chosen], len(chosen)
+    colour = other(ground[chosen], hard[chosen], rng)[:, :, None, None]
+    kinds = rng.integers(len(OUTLINES), size=n)
+    put(part, kinds, radius[chosen], colour, np.full(n, reach), np.full(n, np.pi), rng)
+    image[chosen] = part
 
 
 def put(
@@ -164,21 +182,22 @@ def put(
     kinds: np.ndarray,
     radius: np.ndarray,
     colour: np.ndarray,
-    reach: float,
+    reach: np.ndarray,
+    turn: np.ndarray,
     rng: np.random.Generator,
-) -> np.ndarray:
-    """Return the images with one shape more in each, turned, stretched, and at most ``reach`` pixels off the middle."""
-    n = len(image)
-    x, y = grid()
-    x, y = (axis - rng.uniform(-reach, reach, (n, 1, 1)).astype(np.float32) for axis in (x, y))
-    angle = rng.uniform(0, 2 * np.pi, (n, 1, 1)).astype(np.float32)
-    stretch = rng.uniform(0.8, 1.25, (n, 1, 1)).astype(np.float32)
-    scale = radius.astype(np.float32)[:, None, None]
-    u = (x * np.cos(angle) + y * np.sin(angle)) / scale * stretch
-    v = (y * np.cos(angle) - x * np.sin(angle)) / scale / stretch
+) -> None:
+    """Put a shape into each of the images, in place: at most ``reach`` pixels off the middle, turned by at most ``turn``."""
+    x, y = (axis - planes(rng.uniform(-reach, reach)) for axis in grid())
+    angle, stretch, scale = (
+        planes(rng.uniform(-turn, turn)),
+        planes(rng.uniform(0.8, 1.25, len(image))),
+        planes(radius),
+    )
+    u = (x * np.cos(angle) + y * np.sin(angle)) * (stretch / scale)
+    v = (y * np.cos(angle) - x * np.sin(angle)) / (stretch * scale)
     depth = np.empty_like(u)
     for kind in np.unique(kinds):
         chosen = kinds == kind
         depth[chosen] = OUTLINES[kind](u[chosen], v[chosen])
     cover = np.clip(depth * scale + 0.5, 0, 1)[:, None]  # half covered on the outline itself: no jagged edges
-    return image * (1 - cover) + (colour + texture(n, rng)) * cover
+    image += (colour - image) * cover
