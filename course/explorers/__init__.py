@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .architecture_builder import ArchitectureBuilder
     from .conv_explorer import ConvExplorer
     from .dropout_lab import DropoutLab
     from .kernel_lab import KernelLab
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .receptive_field import ReceptiveField
 
 _MODULES = {
+    "ArchitectureBuilder": "architecture_builder",
     "ConvExplorer": "conv_explorer",
     "DropoutLab": "dropout_lab",
     "KernelLab": "kernel_lab",
@@ -29,6 +31,7 @@ _MODULES = {
     "ReceptiveField": "receptive_field",
 }
 __all__ = [
+    "ArchitectureBuilder",
     "ConvExplorer",
     "DropoutLab",
     "KernelLab",

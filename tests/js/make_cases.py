@@ -17,6 +17,7 @@ import torch.nn.functional as F
 
 from course.explorers import ConvExplorer
 from course.explorers.conv_explorer import mixed
+from tests.js.architecture_cases import cases as architecture_cases
 
 HERE = Path(__file__).parent
 
@@ -346,6 +347,7 @@ def norm_cases(count: int = 240, seed: int = 12) -> list[dict]:
 
 
 MAKERS = {
+    "architecture": architecture_cases,
     "norm": norm_cases,
     "dropout": dropout_cases,
     "optimizer": optimizer_cases,
