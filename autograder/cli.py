@@ -93,6 +93,17 @@ def bundle(units: tuple[str, ...], course: Path, out: Path) -> None:
 
 
 @cli.command()
+@click.argument("units", nargs=-1, metavar="[UNIT]...")
+@click.option("--course", type=FOLDER, default=".", help="The course folder.  [default: this one]")
+def report(units: tuple[str, ...], course: Path) -> None:
+    """Write a page on how the class did: scores, exercises, wrong ideas, what to go over."""
+    from autograder.report import reports
+
+    for path in reports(course, units):
+        click.echo(f"made: {path}")
+
+
+@cli.command()
 @click.option("--dir", "folder", type=FOLDER, default="demo", show_default=True, help="Where to do it.")
 def demo(folder: Path) -> int:
     """Build unit 01, make a sample class of known wrong ideas, grade it and show the result."""

@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 import pytest
 
 from autograder.errors import UsageError
-from autograder.report import COLUMNS, figures, read_grades, report
+from autograder.report import COLUMNS, figures, read_grades, report, reports
+from autograder.similar import Pair
 
 UNIT = "01-convolution"
 BIAS = "forgets-the-bias"
@@ -75,6 +76,62 @@ def test_the_commonest_wrong_idea_comes_first(course):
         course([*CLASS, ("eve", UNIT, "zero_pad", "0", "2", "failed", "rare", "")]) / "grades.csv", UNIT
     )
     assert [idea["name"] for idea in figures(grades, {})["misconceptions"]] == [BIAS, "rare"]
+
+
+def test_the_lecture_begins_with_the_exercise_that_cost_the_class_most(numbers):
+    first, second = numbers["topics"]
+    assert (first["exercise"], first["lost"], first["students"], first["of"]) == ("conv2d", 16.5, 3, 4)
+    assert first["share"] == pytest.approx(16.5 / 18.5)
+    assert first["ideas"] == [{"name": BIAS, "students": 2, "lost": 10.5, "hint": "Add b."}]
+    assert (first["missing"], first["unexplained"], second["stopped"]) == (1, 0, 1)
+    assert second["lost"] == 2  # what could not be graded cost dolores nothing
+
+
+def test_no_lecture_is_needed_where_nobody_lost_a_point(course):
+    assert "Nobody lost a point" in text_of(report(course(CLASS[:2]), UNIT))
+
+
+def ten(first, second):
+    """Return the rows of ten students with these shares of two exercises."""
+    shares = [("a", first), ("b", second)]
+    return [(f"s{i}", UNIT, e, str(of[i]), "1", "partial", "", "") for e, of in shares for i in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("second", "expected", "says"),
+    [
+        ([0, 0, 0, 0, 0, 1, 1, 1, 1, 1], 1.0, "tells much"),
+        ([1, 1, 1, 1, 1, 0, 0, 0, 0, 0], -1.0, "look at it"),
+        ([0, 1, 0, 1, 0, 1, 0, 1, 0, 1], 0.2, "tells some"),
+        ([1] * 10, None, ""),
+    ],
+)
+def test_discrimination_is_the_point_biserial_correlation_with_the_rest_of_the_score(
+    course, second, expected, says
+):
+    rows = ten([0, 0, 0, 0, 0, 1, 1, 1, 1, 1], second)
+    row = figures(read_grades(course(rows) / "grades.csv", UNIT), {})["exercises"][0]
+    assert row["discrimination"] == (None if expected is None else pytest.approx(expected))
+    assert row["tells"] == says
+
+
+def test_few_students_have_no_discrimination(numbers):
+    assert {row["discrimination"] for row in numbers["exercises"]} == {None}
+
+
+def test_reports_are_written_on_every_unit_that_has_grades_or_on_those_named(course):
+    folder = course(CLASS)
+    assert [path.stem for path in reports(folder)] == ["00-start-here", UNIT]
+    assert [path.stem for path in reports(folder, [UNIT])] == [UNIT]
+
+
+def test_similar_answers_are_shown_with_a_warning_against_haste(course, monkeypatch):
+    pairs = [Pair("conv2d", (f"s{i}", "t"), 0.93, 50) for i in range(23)]
+    monkeypatch.setattr("autograder.report.similar", lambda course, unit: pairs)
+    text = text_of(report(course(CLASS), UNIT))
+    assert "Similar is not copied." in text
+    assert "s0 and t conv2d 93 %" in text and "s22 and t" not in text
+    assert "3 more pairs have less in common." in text
 
 
 def test_the_page_shows_timeouts_and_what_was_not_graded(course):
