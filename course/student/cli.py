@@ -126,10 +126,13 @@ def submit(unit: str, folder: Path, out: Path | None, seconds: float) -> None:
 
 @cli.command()
 @MY_LESSONS
+@click.option(
+    "--upgrade", is_flag=True, help="Bring newer releases of the lessons into the notebooks you worked in."
+)
 @click.option("--no-browser", is_flag=True, help="Start JupyterLab, but open no browser.")
 @click.argument("jupyter_args", nargs=-1, metavar="[-- JUPYTER-ARGS]")
-def lab(folder: Path, no_browser: bool, jupyter_args: tuple[str, ...]) -> int:
+def lab(folder: Path, upgrade: bool, no_browser: bool, jupyter_args: tuple[str, ...]) -> int:
     """Open JupyterLab on your own copy of the lessons; an update never overwrites your work."""
     from course.student.lab import lab as run_lab
 
-    return run_lab(folder, not no_browser, jupyter_args)
+    return run_lab(folder, not no_browser, jupyter_args, upgrade)

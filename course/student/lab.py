@@ -9,20 +9,25 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
+
+import nbformat
 
 from course.student.errors import UsageError
 from course.student.files import write
+from course.student.upgrade import merge, same
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RECORD = ".convnets-lessons.json"  # in the working copy: file -> checksum of the release it came from
+BACKUPS = "backups"  # in the working copy: notebooks as they were before an upgrade
 # what a student's JupyterLab goes without: the instructor's tools, and questions about news from the network
 SETTINGS = Path(__file__).resolve().parent / "jupyter"
 
 
-def lab(folder: Path, browser: bool = True, extra: Sequence[str] = ()) -> int:
+def lab(folder: Path, browser: bool = True, extra: Sequence[str] = (), upgrade: bool = False) -> int:
     """Bring ``folder`` up to date, say what was done, and run JupyterLab there until it is stopped."""
-    for line in update(folder, ROOT / "release"):
+    for line in update(folder, ROOT / "release", upgrade):
         print(line, flush=True)
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -36,11 +41,12 @@ def lab(folder: Path, browser: bool = True, extra: Sequence[str] = ()) -> int:
     return subprocess.call(command, env=environment)
 
 
-def update(folder: Path, release: Path) -> list[str]:
+def update(folder: Path, release: Path, upgrade: bool = False) -> list[str]:
     """Copy from ``release`` what ``folder`` has not, and return a line for each thing done.
 
-    A file that the student has not touched follows the release. One that they changed stays as it is: a newer
-    release of it is put beside it, once.
+    A file that the student has not touched follows the release. A notebook that they changed stays as it is until they
+    ask for an ``upgrade``: then the newer release is put in its place with their work in it, and the earlier state is
+    kept in backups/. Of what cannot be read as a notebook, a newer release is put beside it, once.
     """
     found = [path.relative_to(release) for path in sorted(release.rglob("*")) if path.is_file()]
     files = [
@@ -49,35 +55,56 @@ def update(folder: Path, release: Path) -> list[str]:
     if not files:
         raise UsageError(f"There are no lessons in {release}: make them with `make build`.")
     record = read_record(folder)
-    lines = [line for file in files if (line := update_file(file, folder, release, record))]
+    lines = [line for file in files if (line := update_file(file, folder, release, record, upgrade))]
     write(folder / RECORD, json.dumps(record, indent=1, sort_keys=True).encode())
     return lines or [f"Your lessons in {folder} are up to date."]
 
 
-def update_file(file: Path, folder: Path, release: Path, record: dict[str, str]) -> str:
+def update_file(file: Path, folder: Path, release: Path, record: dict[str, str], upgrade: bool) -> str:
     """Bring one file up to date, note the release in ``record``, and return what was done, if anything."""
-    content, mine = (release / file).read_bytes(), folder / file
-    new, known = checksum(release / file), record.get(file.as_posix())
+    newer, mine = release / file, folder / file
+    new, known = checksum(newer), record.get(file.as_posix())
     record[file.as_posix()] = new
     if not mine.exists():
-        write(mine, content)
+        write(mine, newer.read_bytes())
         return f"new: {mine}"
     old = checksum(mine)
     if old == new or known == new:
         return ""
     if old == known:
-        write(mine, content)
+        write(mine, newer.read_bytes())
         return f"updated: {mine}"
-    beside = free_name(mine)
-    write(beside, content)
-    return f"kept: {mine} has your changes; the newer release of it is beside it as {beside.name}"
+    ours, theirs = notebook(mine), notebook(newer)
+    if ours is None or theirs is None:
+        beside = free_name(mine.with_stem(f"{mine.stem}.newer"))
+        write(beside, newer.read_bytes())
+        return f"kept: {mine} has your changes; the newer release of it is beside it as {beside.name}"
+    merged, notes = merge(ours, theirs)
+    if same(merged, ours):
+        return ""
+    if not upgrade:
+        record[file.as_posix()] = known or ""
+        return (
+            f"kept: {mine} has your work. A newer release of it is out: `convnets lab --upgrade` brings it in"
+        )
+    backup = free_name(folder / BACKUPS / f"{mine.stem}-{date.today()}{mine.suffix}")
+    write(backup, mine.read_bytes())
+    write(mine, (nbformat.writes(merged) + "\n").encode())
+    return "; ".join([f"upgraded: {mine} has your work in the newer release; {backup} is as it was", *notes])
+
+
+def notebook(path: Path) -> nbformat.NotebookNode | None:
+    """Return a notebook, or None where there is none that can be read."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception:  # nbformat lets through whatever its JSON and its schema raise
+        return None
 
 
 def free_name(path: Path) -> Path:
-    """Return a name beside ``path`` that nothing has yet: lesson.newer.ipynb, lesson.newer-2.ipynb ..."""
-    endings = itertools.chain([""], (f"-{n}" for n in itertools.count(2)))
-    names = (path.with_name(f"{path.stem}.newer{ending}{path.suffix}") for ending in endings)
-    return next(name for name in names if not name.exists())
+    """Return ``path``, or where that is taken the first free one of lesson-2.ipynb, lesson-3.ipynb ..."""
+    others = (path.with_stem(f"{path.stem}-{n}") for n in itertools.count(2))
+    return next(name for name in itertools.chain([path], others) if not name.exists())
 
 
 def read_record(folder: Path) -> dict[str, str]:

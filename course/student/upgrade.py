@@ -1,0 +1,145 @@
+"""Brings a newer release into a student's half-done notebook: its corrected cells, with the student's work in them.
+
+An exercise is known by its grade_id. Any other released cell has an id that is a digest of its text: so without the
+earlier release one can tell a released cell that was left alone (it follows the new release) from one that was edited.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import hashlib
+import re
+
+import nbformat
+from nbformat import NotebookNode
+
+DIGEST = re.compile(r"([0-9a-f]{12})(-\d+)?")
+
+
+def merge(mine: NotebookNode, release: NotebookNode) -> tuple[NotebookNode, list[str]]:
+    """Return ``release`` with the student's work from ``mine`` in it, and a sentence on each thing that changed its place.
+
+    Kept are answers, edited experiments and notes, cells of the student's own, and the outputs of cells that are as
+    they were. A solution in which nothing was written gives way to the new release's.
+    """
+    merged = copy.deepcopy(release)
+    places = match(mine, release)
+    own: dict[int, list[NotebookNode]] = {}
+    exercises = {label(cell) for cell in release.cells}
+    taken = {name for cell in release.cells if (name := cell.get("id"))}
+    notes, anchor = [], -1
+    for cell in mine.cells:
+        place = places.get(id(cell))
+        if place is not None:
+            anchor = place
+            merged.cells[place] = updated(cell, release.cells[place])
+        elif is_own(cell):
+            own.setdefault(anchor, []).append(own_cell(cell, taken))
+            if is_solution(cell) and label(cell) not in exercises:
+                notes.append(
+                    f"{label(cell)} is no exercise any more: your code for it is now a cell of your own"
+                )
+    cells = list(own.get(-1, []))
+    for place, cell in enumerate(merged.cells):
+        cells += [cell, *own.get(place, [])]
+    merged.cells = cells
+    return merged, notes
+
+
+def match(mine: NotebookNode, release: NotebookNode) -> dict[int, int]:
+    """Return for cells of ``mine``, by Python's id, the place of the release's cell that each one is.
+
+    Of several with the same label (a cell that was copied) it is the last one with something written in it.
+    """
+    by_name = {name_of(cell): place for place, cell in enumerate(release.cells)}
+    by_text = {cell.source.strip(): place for place, cell in enumerate(release.cells) if not label(cell)}
+    chosen: dict[int, NotebookNode] = {}
+    for cell in mine.cells:
+        place = by_name.get(name_of(cell), None if label(cell) else by_text.get(cell.source.strip()))
+        if place is None:
+            continue
+        if place not in chosen or not is_unwritten(cell.source, release.cells[place].source):
+            chosen[place] = cell
+    return {id(cell): place for place, cell in chosen.items()}
+
+
+def updated(mine: NotebookNode, released: NotebookNode) -> NotebookNode:
+    """Return a released cell with what the student has of it: the text, where that is theirs, and what it showed."""
+    cell = copy.deepcopy(released)
+    if is_solution(released) and not is_unwritten(mine.source, released.source):
+        cell.source = mine.source
+    elif not label(released):
+        cell.source = mine.source
+        cell |= {"attachments": mine.attachments} if "attachments" in mine else {}
+    if cell.source == mine.source and cell.cell_type == mine.cell_type == "code":
+        cell.outputs, cell.execution_count = mine.outputs, mine.execution_count
+    return cell
+
+
+def is_own(cell: NotebookNode) -> bool:
+    """Return whether a cell that the new release has not holds work of the student's."""
+    if label(cell):
+        return is_solution(cell) and not is_unwritten(cell.source)
+    released_as = DIGEST.fullmatch(cell.get("id", ""))
+    left_alone = released_as and hashlib.sha256(cell.source.encode()).hexdigest().startswith(released_as[1])
+    return bool(cell.source.strip()) and not left_alone
+
+
+def is_unwritten(source: str, stub: str = "") -> bool:
+    """Return whether a cell holds no code but definitions that raise NotImplementedError, and what stands in ``stub``.
+
+    >>> is_unwritten("def f(x):\\n    raise NotImplementedError"), is_unwritten("def f(x):\\n    return x")
+    (True, False)
+    """
+    try:
+        written, given = ast.parse(source), ast.parse(stub)
+    except SyntaxError:
+        return False
+    known = {ast.dump(node) for node in ast.walk(given) if isinstance(node, ast.stmt)}
+
+    def is_empty(node: ast.stmt) -> bool:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            return all(is_empty(child) for child in node.body)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            return True
+        return ast.dump(node) in known or (
+            isinstance(node, ast.Raise) and "NotImplementedError" in ast.unparse(node)
+        )
+
+    return all(is_empty(node) for node in written.body)
+
+
+def own_cell(cell: NotebookNode, taken: set[str]) -> NotebookNode:
+    """Return a copy of a cell as the student's own: nothing of the course's in its metadata, and an id not yet taken."""
+    cell = copy.deepcopy(cell)
+    for name in ("nbgrader", "editable", "deletable"):
+        cell.metadata.pop(name, None)
+    if cell.get("id", "") in taken | {""}:
+        cell["id"] = nbformat.v4.new_raw_cell().id
+    taken.add(cell["id"])
+    return cell
+
+
+def label(cell: NotebookNode) -> str | None:
+    """Return a cell's grade_id."""
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
+
+
+def name_of(cell: NotebookNode) -> str | None:
+    """Return what a cell is known by in every release: its grade_id or else its id."""
+    return label(cell) or cell.get("id")
+
+
+def is_solution(cell: NotebookNode) -> bool:
+    """Return whether a cell is for the student to write in."""
+    return bool(cell.metadata.get("nbgrader", {}).get("solution"))
+
+
+def same(mine: NotebookNode, other: NotebookNode) -> bool:
+    """Return whether two notebooks have the same cells, whatever their outputs."""
+
+    def seen(notebook: NotebookNode) -> list[tuple]:
+        return [(cell.cell_type, cell.source, cell.metadata.get("nbgrader")) for cell in notebook.cells]
+
+    return seen(mine) == seen(other)
