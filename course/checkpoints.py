@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from course.devices import TrainingError
+from course.errors import TrainingError
 
 
 def write(path: Path, state: dict[str, Any]) -> None:

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from course.downloads import cifar10, fashion_mnist
 from course.shapes import shapes
 
 __all__ = [
+    "cifar10",
     "digits",
+    "fashion_mnist",
     "grey_photograph",
     "large_digits",
     "mystery_filter",

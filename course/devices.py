@@ -11,14 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from course.errors import TrainingError
+
 PRECISIONS = ("auto", "fp32", "bf16")
-
-
-class TrainingError(ValueError):
-    """Something that the caller can mend, said in one line; a notebook shows that line and no traceback."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [f"TrainingError: {self}"]
 
 
 def best_device() -> torch.device:

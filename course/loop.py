@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from course import checkpoints
-from course.devices import Settings, TrainingError
+from course.devices import Settings
 from course.distributed import World
+from course.errors import TrainingError
 from course.history import History
 from course.progress import Bar
 

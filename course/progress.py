@@ -26,18 +26,18 @@ class Cell:
 
 
 class Bar:
-    """Counts images through epochs, with the time that is left; ``close`` leaves a summary in its place.
+    """Counts images through epochs (or another unit), with the time that is left; ``close`` leaves a summary in its place.
 
     Where nobody watches (a log file), it writes one line an epoch. ``shown=False`` shows nothing at all.
     """
 
-    def __init__(self, total: int, done: int = 0, shown: bool = True):
+    def __init__(self, total: int, done: int = 0, shown: bool = True, unit: str = " images"):
         self.shown, self.cell = shown, Cell() if shown and in_notebook() else None
         watched = self.cell is not None or sys.stderr.isatty()
         self.bar = tqdm(
             total=total,
             initial=done,
-            unit=" images",
+            unit=unit,
             unit_scale=True,
             leave=False,
             file=self.cell or sys.stderr,  # type: ignore[arg-type]

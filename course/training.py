@@ -11,16 +11,9 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from course.devices import (
-    Settings,
-    TrainingError,
-    as_tensors,
-    best_device,
-    explained_memory,
-    resident,
-    settings,
-)
+from course.devices import Settings, as_tensors, best_device, explained_memory, resident, settings
 from course.distributed import World, join
+from course.errors import TrainingError
 from course.history import History
 from course.loop import Run, scores
 
