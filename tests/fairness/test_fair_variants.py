@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from course.checks import check
 from tests.fairness.variants import VARIANTS
@@ -53,12 +54,12 @@ def as_a_transposed_view(answer):
 
 @on_each_part
 def as_numpy_scalars(answer):
-    return answer if isinstance(answer, np.ndarray) else np.asarray(answer)[()]
+    return answer if isinstance(answer, np.ndarray | torch.Tensor) else np.asarray(answer)[()]
 
 
 @on_each_part
 def as_zero_dimensional_arrays(answer):
-    array = np.asarray(answer)
+    array = np.empty((), object) if isinstance(answer, torch.Tensor) else np.asarray(answer)
     return answer if array.dtype == object else array  # an object of the student's own class stays what it is
 
 
@@ -128,6 +129,7 @@ WRAPPERS = [
     in_float32_inside,
     through_a_partial,
 ]
+USED_BY_ITS_OWN_METHODS = {"Conv2dFunction"}  # as Conv2dFunction.apply: a function around it has none
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -141,6 +143,8 @@ def test_the_reference_solution_gets_full_marks(name):
 @pytest.mark.parametrize("wrapper", WRAPPERS, ids=lambda wrapper: wrapper.__name__)
 @pytest.mark.parametrize("name", EXERCISES)
 def test_the_form_of_an_answer_costs_nothing(name, wrapper):
+    if name in USED_BY_ITS_OWN_METHODS:
+        pytest.skip("it is a class that is called through one of its own methods")
     if (name, wrapper) == ("numerical_gradient", in_float32_inside):
         pytest.skip("in float32, the difference between two places 1e-5 apart is mostly rounding")
     verdict = grade(name, wrapper(solution(name)))
