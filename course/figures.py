@@ -71,7 +71,7 @@ def plot_bars(values: Mapping[str, float], ylabel: str, title: str = "", log: bo
     """Draw one bar for each name, with its value written on it."""
     fig, ax = _plt().subplots(figsize=(1.7 * len(values) + 1, PANEL))
     bars = ax.bar(list(values), list(values.values()), color=INK, log=log)
-    ax.bar_label(bars, fmt="{:,.3g}", padding=2)
+    ax.bar_label(bars, [f"{v:,.0f}" if v >= 1000 else f"{v:.3g}" for v in values.values()], padding=2)
     ax.margins(y=0.2)
     ax.set(ylabel=ylabel, title=title)
     ax.spines[["top", "right"]].set_visible(False)
