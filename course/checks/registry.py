@@ -43,6 +43,12 @@ TOPICS = (
     "networks",
     "lenet",
     "counting",
+    "porting",
+    "torch_function",
+    "torch_lenet",
+    "epochs",
+    "evaluation",
+    "speed",
 )
 
 
