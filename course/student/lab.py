@@ -16,6 +16,7 @@ import nbformat
 
 from course.student.errors import UsageError
 from course.student.files import write
+from course.student.progress import progress
 from course.student.upgrade import merge, same
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -29,6 +30,9 @@ def lab(folder: Path, browser: bool = True, extra: Sequence[str] = (), upgrade: 
     """Bring ``folder`` up to date, say what was done, and run JupyterLab there until it is stopped."""
     for line in update(folder, ROOT / "release", upgrade):
         print(line, flush=True)
+    done = progress(folder)
+    if any(exercises and any(exercises.values()) for exercises in done.units.values()):
+        print(f"\nExercises that have passed:\n{done}\n", flush=True)
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container one is root, and Jupyter listens on this machine only

@@ -256,6 +256,17 @@ for name, image in zip(["china", "flower"], prepared):
 show_maps(prepared[0][0], prepared[1][0], titles=["china, red channel", "flower, red channel"])
 
 # %% [markdown]
+# ## How far you are
+#
+# Each check leaves its answer in its notebook. The next cell reads them in all your units and shows which exercises have passed, each a
+# filled dot. Come back to it whenever you like. What you did in another notebook counts once you have saved it.
+
+# %% tags=["experiment"]
+from course.student.progress import progress
+
+progress()
+
+# %% [markdown]
 # ## Handing in
 #
 # A notebook is handed in as the file that it is. **Save** it (Ctrl + S), and let your instructor tell you where it goes. Before you do,
