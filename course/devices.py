@@ -134,6 +134,8 @@ def as_tensors(data: Any, name: str = "data") -> tuple[torch.Tensor, torch.Tenso
         raise TrainingError(
             f"{name}: the labels are {y.dtype}, but a class is a whole number".replace("torch.", "")
         )
+    if y.min() < 0:
+        raise TrainingError(f"{name}: there is a label {int(y.min())}, but classes are counted from 0")
     return x.float(), y.long()
 
 
@@ -149,11 +151,14 @@ def resident(
 
 
 @contextlib.contextmanager
-def explained_memory(batch_size: int, device: torch.device) -> Iterator[None]:
-    """Within the block, running out of memory says so in one line and suggests half the batch."""
+def explained(batch_size: int, device: torch.device) -> Iterator[None]:
+    """Within the block, a full memory and a compiler that fails are said in one line that suggests something smaller."""
     try:
         yield
     except RuntimeError as error:
+        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            reason = str(error).strip().splitlines()[0]
+            raise TrainingError(f"torch.compile does not work here, leave compile out ({reason})") from None
         if not is_out_of_memory(error):
             raise
         error.__traceback__ = None  # it holds the tensors that filled the memory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from statistics import median
 
 
 @dataclass
@@ -17,14 +18,16 @@ class History:
     test_loss: list[float] = field(default_factory=list)
     test_accuracy: list[float] = field(default_factory=list)
     lr: list[float] = field(default_factory=list)
-    epoch_seconds: list[float] = field(default_factory=list)  # of training alone
-    seconds: float = 0.0  # in all, with the tests after each epoch
-    images: int = 0  # trained on, all epochs together
+    epoch_seconds: list[float] = field(default_factory=list)  # training alone
+    seconds: float = 0.0  # all of it, with the tests after each epoch
+    images: int = 0  # trained on, over all epochs
 
     @property
     def images_per_second(self) -> float:
-        """Images trained on in a second, the tests left out."""
-        return self.images / sum(self.epoch_seconds) if self.images else 0.0
+        """Images trained on in a second of the median epoch: the tests, and a slow first epoch, left out."""
+        return (
+            self.images / len(self.epoch_seconds) / median(self.epoch_seconds) if self.epoch_seconds else 0.0
+        )
 
     def last(self) -> str:
         """Return the losses and accuracies of the last epoch in words."""

@@ -18,8 +18,7 @@ from course.distributed import World
 from course.errors import TrainingError
 from course.history import History
 from course.progress import Bar
-
-Data = tuple[torch.Tensor, torch.Tensor]
+from course.scoring import Data, check_logits, scores
 
 
 @dataclass
@@ -95,14 +94,15 @@ class Run:
 
     def pass_over(self, data: Data, epoch: int, bar: Bar) -> tuple[float, float]:
         """Train on every image once, in an order of the epoch's own; return the mean loss and the accuracy."""
-        images, labels = data
+        (images, labels), most = data, int(data[1].max())
         self.model.train()
         sums = torch.zeros(3, device=self.chosen.device)
         chance = torch.Generator().manual_seed(seed_of(self.seed, epoch))
         order = torch.randperm(len(labels), generator=chance).to(images.device)
         for batch in order.split(self.batch_size):
             part, weight = self.world.share(batch)
-            sums += self.step(self.chosen.batch(images[part]), labels[part].to(self.chosen.device), weight)
+            x, y = self.chosen.batch(images[part]), labels[part].to(self.chosen.device)
+            sums += self.step(x, y, weight, most)
             bar.advance(len(batch))
             if (
                 time.perf_counter() - self.looked > 0.25
@@ -110,12 +110,12 @@ class Run:
                 self.look(sums, epoch, bar)
         return self.look(self.world.total(sums), epoch, bar)
 
-    def step(self, x: torch.Tensor, y: torch.Tensor, weight: float) -> torch.Tensor:
+    def step(self, x: torch.Tensor, y: torch.Tensor, weight: float, most: int) -> torch.Tensor:
         """Learn from one batch; return the sum of its losses, of its right answers, and of its images."""
-        x = self.augment(x) if self.augment else x
+        x = augmented(x, self.augment) if self.augment else x
         with self.chosen.autocast():
             logits = self.net(x)
-        check_logits(logits, y)
+        check_logits(logits, y, most)
         loss = self.loss(logits.float(), y)
         self.optimizer.zero_grad()
         (loss * weight).backward()
@@ -162,34 +162,15 @@ class Run:
         return {"batch_size": self.batch_size, "seed": self.seed, "images": images}
 
 
-def scores(
-    model: torch.nn.Module, data: Data, chosen: Settings, loss: Callable, batch_size: int, world: World
-) -> tuple[float, float]:
-    """Return the mean loss and the accuracy of a model in evaluation mode; its own mode is put back."""
-    images, labels = data
-    was, sums = model.training, torch.zeros(2, device=chosen.device)
-    model.eval()
-    with torch.no_grad():
-        for batch in torch.arange(len(labels), device=images.device).split(batch_size):
-            part, weight = world.share(batch)
-            y = labels[part].to(chosen.device)
-            with chosen.autocast():
-                logits = model(chosen.batch(images[part]))
-            check_logits(logits, y)
-            sums += torch.stack([loss(logits.float(), y) * len(y), (logits.argmax(dim=1) == y).sum()]) * bool(
-                weight
-            )
-    model.train(was)
-    total, right = world.total(sums).tolist()
-    return total / len(labels), right / len(labels)
-
-
-def check_logits(logits: torch.Tensor, y: torch.Tensor) -> None:
-    """Raise TrainingError unless there is a row of numbers for each image."""
-    if logits.ndim != 2 or len(logits) != len(y):
+def augmented(x: torch.Tensor, augment: Callable) -> torch.Tensor:
+    """Return the batch that an augmentation makes of one, if it is as large."""
+    made = augment(x)
+    if not isinstance(made, torch.Tensor) or len(made) != len(x):
+        kind = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
         raise TrainingError(
-            f"the model gave {tuple(logits.shape)} for {len(y)} images; it should give one row of logits for each"
+            f"augment gave {kind} for a batch {tuple(x.shape)}; it should give a tensor of as many images"
         )
+    return made
 
 
 def seed_of(*parts: int) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,13 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from course.devices import Settings, as_tensors, best_device, explained_memory, resident, settings
+from course.devices import as_tensors, best_device, explained, resident, settings
 from course.distributed import World, join
 from course.errors import TrainingError
 from course.history import History
-from course.loop import Run, scores
+from course.loop import Run
+from course.scoring import scores
+from course.speed import throughput
 
 __all__ = ["History", "TrainingError", "best_device", "evaluate", "fit", "throughput"]
 
@@ -67,10 +67,12 @@ def fit(
     a full memory, and a loss that is no longer a number.
     """
     check_arguments(model, epochs=epochs, batch_size=batch_size, seed=seed)
+    optimizer = optimizer or getattr(schedule, "optimizer", None)
+    check_optimizer(model, optimizer, schedule)
     chosen = settings(device, precision, channels_last)
     train_set, test_set = as_tensors(train, "train"), None if test is None else as_tensors(test, "test")
     gpus = [chosen.device] if chosen.device.type == "cuda" else []
-    with explained_memory(batch_size, chosen.device), torch.random.fork_rng(gpus):
+    with explained(batch_size, chosen.device), torch.random.fork_rng(gpus):
         world = join(chosen)
         chosen.place(model)
         train_set, test_set = (
@@ -100,6 +102,20 @@ def check_arguments(model: Any, **numbers: int) -> None:
             raise TrainingError(f"{name}={number!r}: it is a whole number of at least {least}")
 
 
+def check_optimizer(model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, schedule: Any) -> None:
+    """Raise TrainingError for an optimizer that would not train the model, and a schedule that would not set its rate."""
+    if optimizer is not None:
+        trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        if trained.isdisjoint(map(id, model.parameters())):
+            raise TrainingError(
+                "optimizer holds none of this model's parameters; make it from model.parameters()"
+            )
+    if schedule is not None and not (callable(schedule) or hasattr(schedule, "step")):
+        raise TrainingError("schedule is a function of (epoch, history), or a scheduler of torch's")
+    if getattr(schedule, "optimizer", optimizer) is not optimizer:
+        raise TrainingError("schedule belongs to another optimizer; make it from this one")
+
+
 def evaluate(
     model: torch.nn.Module,
     data: Any,
@@ -123,72 +139,5 @@ def evaluate(
     first = next(model.parameters(), None)
     chosen = settings(device if device is not None or first is None else first.device, precision, False)
     chosen.place(model)
-    with explained_memory(batch_size, chosen.device):
+    with explained(batch_size, chosen.device):
         return scores(model, as_tensors(data), chosen, loss or cross_entropy, batch_size, World())
-
-
-def throughput(
-    model: torch.nn.Module,
-    x: Any,
-    *,
-    training: bool = True,
-    device: Any = None,
-    precision: str = "auto",
-    channels_last: bool | None = None,
-    compile: bool = False,
-    seconds: float = 0.5,
-) -> float:
-    """Return how many images a second a copy of the model trains on, or only looks at, in batches like ``x``.
-
-    x: one batch of images (N, ...). A training step is forward, cross entropy, backward and SGD with momentum. Three steps go
-    first, uncounted; then blocks of steps are timed for about ``seconds``, and the median block counts. The other arguments
-    are fit()'s. The model itself is not changed.
-
-    >>> throughput(torch.nn.Linear(4, 2), torch.randn(8, 4), device="cpu", seconds=0.01) > 0
-    True
-
-    Raises TrainingError as fit() does.
-    """
-    chosen = settings(device, precision, channels_last)
-    x, _ = as_tensors((x, torch.zeros(len(x), dtype=torch.long)), "x")
-    with explained_memory(len(x), chosen.device):
-        twin = chosen.place(copy.deepcopy(model)).train(training)
-        step = one_step(twin, torch.compile(twin) if compile else twin, chosen.batch(x), chosen, training)
-        return len(x) / median_seconds(step, chosen, seconds)
-
-
-def one_step(
-    twin: torch.nn.Module, net: Callable, x: torch.Tensor, chosen: Settings, training: bool
-) -> Callable:
-    """Return a function that does one step on a batch."""
-    optimizer = default_optimizer(twin)
-    labels = torch.zeros(len(x), dtype=torch.long, device=chosen.device)
-
-    def look() -> None:
-        with torch.no_grad(), chosen.autocast():
-            net(x)
-
-    def learn() -> None:
-        with chosen.autocast():
-            logits = net(x)
-        optimizer.zero_grad()
-        cross_entropy(logits.float(), labels).backward()
-        optimizer.step()
-
-    return learn if training else look
-
-
-def median_seconds(step: Callable, chosen: Settings, budget: float) -> float:
-    """Return the seconds a step takes: the median over blocks of steps, so that the device is never kept waiting."""
-
-    def block(steps: int) -> float:
-        chosen.synchronize()
-        began = time.perf_counter()
-        for _ in range(steps):
-            step()
-        chosen.synchronize()
-        return (time.perf_counter() - began) / steps
-
-    block(3)
-    steps = max(1, round(budget / 5 / max(block(1), 1e-6)))
-    return sorted(block(steps) for _ in range(5))[2]
