@@ -12,6 +12,8 @@ import click
 
 from course.student.cli import FOLDER, cli, run
 
+FILE = click.Path(path_type=Path, dir_okay=False)
+
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line; what the caller did wrong becomes one line on stderr and exit code 2."""
@@ -101,6 +103,28 @@ def report(units: tuple[str, ...], course: Path) -> None:
 
     for path in reports(course, units):
         click.echo(f"made: {path}")
+
+
+@cli.command()
+@click.argument("units", nargs=-1, metavar="[UNIT]...")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "canvas", "moodle", "gradescope"]),
+    required=True,
+    help="Who is to take the file.",
+)
+@click.option("--course", type=FOLDER, default=".", help="The course folder.  [default: this one]")
+@click.option("--out", type=FILE, help="The file to write.  [default: marks-FORMAT in the course folder]")
+@click.option("--roster", type=FILE, help="A CSV exported by that system: who is who.")
+def export(units: tuple[str, ...], kind: str, course: Path, out: Path | None, roster: Path | None) -> None:
+    """Write the final marks for Canvas, Moodle or Gradescope, or as a plain CSV."""
+    from autograder.export import export as write
+
+    done = write(course, kind, units, out, roster)
+    click.echo(f"made: {done.path}")
+    for remark in done.remarks:
+        click.echo(remark, err=True)
 
 
 @cli.command()
