@@ -96,8 +96,9 @@ def checked_device(device: Any) -> torch.device:
         )
     if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
+        there = "there is 1 GPU" if count == 1 else f"there are {count} GPUs"
         raise TrainingError(
-            f"device={str(device)!r}: there are {count} GPUs here, counted from 0. Leave device out to use {best_device()}"
+            f"device={str(device)!r}: {there} here, counted from 0. Leave device out to use {best_device()}"
         )
     if place.type == "mps" and not torch.backends.mps.is_available():
         raise TrainingError(
