@@ -47,6 +47,19 @@ def init(folder: Path) -> None:
 
 
 @cli.command()
+@click.argument("unit")
+@click.argument("source", type=click.Path(path_type=Path), metavar="ZIP|FOLDER")
+@click.option("--roster", type=FILE, help="A CSV exported by that system: who is who.")
+@click.option("--update", is_flag=True, help="Replace what was collected before, where it differs.")
+@click.option("--course", type=FOLDER, default=".", help="The course folder.  [default: this one]")
+def collect(unit: str, source: Path, roster: Path | None, update: bool, course: Path) -> None:
+    """Take in the hand-ins that Canvas, Moodle or Gradescope gave you as a zip."""
+    from autograder.collect import collect as take_in
+
+    click.echo(take_in(course, unit, source, roster, update))
+
+
+@cli.command()
 @click.argument("units", nargs=-1, metavar="[UNIT]...")
 @click.option("--course", type=FOLDER, default=".", help="The course folder.  [default: this one]")
 @click.option("--workers", type=click.IntRange(min=1), help="How many to grade at a time.")

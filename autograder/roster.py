@@ -12,6 +12,7 @@ from .errors import UsageError
 LOGINS = ("SIS Login ID", "Username", "SID", "SIS User ID", "ID number", "Email address", "Email", "ID")
 # and what else they are known by, as in the names of downloaded files
 NAMES = ("Student", "Full name", "Name", "Identifier")
+EMAILS = ("Email", "Email address")
 NOT_A_STUDENT = "points possible"  # a row of Canvas's file that is none
 
 
@@ -23,10 +24,13 @@ class Roster:
     columns: list[str]
     rows: list[dict[str, str]]
 
-    def find(self, value: str) -> dict[str, str] | None:
-        """Return the one row that has ``value`` as an id or a name, whatever its case; an e-mail's first part will do."""
+    def find(self, value: str, *kinds: tuple[str, ...]) -> dict[str, str] | None:
+        """Return the one row that has ``value`` in one of some columns, or else of the next; by default ids, then names.
+
+        Case does not matter, and the first part of an e-mail address will do.
+        """
         wanted = value.strip().casefold()
-        for columns in (LOGINS, NAMES):  # an id says more than a name
+        for columns in kinds or (LOGINS, NAMES):
             found = [row for row in self.rows if wanted in known_by(row, columns)]
             if len(found) == 1:
                 return found[0]
@@ -51,6 +55,9 @@ def read_roster(path: Path | None) -> Roster | None:
         raise UsageError(f"{path} cannot be read as a roster: {error}") from None
     if not set(columns) & set(LOGINS):
         raise UsageError(f"{path} is no roster: it has none of the columns {', '.join(LOGINS)}.")
+    for row in rows:  # Moodle's list of participants has two columns
+        parts = (row.get("First name", ""), row.get("Last name", row.get("Surname", "")))
+        row.setdefault("Full name", " ".join(parts).strip())
     return Roster(path, columns, [row for row in rows if is_student(row)])
 
 
