@@ -1,5 +1,5 @@
 // ArchitectureBuilder: a net as rows that are edited, moved and taken out, with what each costs, holds and sees.
-import { Page, el } from "./ui.js";
+import { Page, el, write } from "./ui.js";
 import { Boxes } from "./boxes.js";
 import { dragRow } from "./drag.js";
 import { KINDS, fresh, full, shapeText, short, solveNet } from "./layers.js";
@@ -8,7 +8,6 @@ import { COST, NETS, exact, kindNames, seen, sums, torchNet, words } from "./net
 const COLUMNS = ["", "layer", "output", "parameters", "multiply-adds", "memory", "sees"], COSTS = ["parameters", "multiplyAdds", "memory"];
 const COMMON = ["conv", "maxpool", "avgpool", "adaptivepool", "batchnorm", "relu", "dropout", "flatten", "linear", "residual"];
 
-const write = (node, text) => { if (node.said !== text) node.textContent = node.said = text; };
 
 class ArchitectureBuilder {
   constructor(model) {
@@ -51,8 +50,7 @@ class ArchitectureBuilder {
   }
 
   start(preset) {
-    this.chosen = [];
-    this.open.clear();
+    Object.assign(this, { chosen: [], open: new Set() });
     this.page.set({ preset, layers: null, input_size: null });
   }
 
@@ -133,8 +131,7 @@ class ArchitectureBuilder {
   }
 
   toggle() {
-    const name = String(this.chosen);
-    if (this.layer()?.[0] === "residual" && !this.open.delete(name)) this.open.add(name);
+    if (this.layer()?.[0] === "residual" && !this.open.delete(String(this.chosen))) this.open.add(String(this.chosen));
     this.page.schedule();
   }
 
@@ -158,7 +155,7 @@ class ArchitectureBuilder {
     const { page, edit } = this;
     this.fixed ??= page.fields.length;
     page.fields.length = this.fixed;
-    if (!(this.editing = kind)) return edit.replaceChildren();
+    if (!(this.editing = kind)) return;
     const follows = (layer, m) => m === 1 && layer[0].endsWith("pool") && layer[2] === layer[1]; // a pool's stride its kernel
     const put = (m) => (value) => this.change(this.chosen, (list, n) => { if (follows(list[n], m)) list[n][2] = value; list[n][m] = value; });
     const fields = KINDS[kind].values.map(([name, start], n) => {
@@ -204,7 +201,7 @@ class ArchitectureBuilder {
     if (this.rows[at].tr.nextSibling !== this.editor) this.rows[at].tr.after(this.editor);
     if (held !== document.activeElement && this.edit.contains(held)) held.focus({ preventScroll: true }); // moved with the row
     this.drawReason(lines.findIndex(({ row }) => row?.reason), lines);
-    COSTS.forEach((key, n) => write(this.totals[n], now.totals ? COST[key](now.totals[key]) : "–"));
+    this.totals.forEach((cell, n) => write(cell, now.totals ? COST[COSTS[n]](now.totals[COSTS[n]]) : "–"));
     this.notes.replaceChildren(...(now.totals ? [] : [el("li", { class: "cx-error" }, now.reason)]));
     this.boxes.draw(now.rows, now.input, this.chosen, Boolean(now.reason));
     this.tell(now, lines[at].row);
@@ -222,10 +219,13 @@ class ArchitectureBuilder {
   drawRow({ tr, grip, button, cells }, { path, depth, row }, chosen, now, most) {
     const part = path.at(-2) === 2 ? "shortcut: " : "", fold = row?.inner ? (this.open.has(String(path)) ? "▾ " : "▸ ") : "";
     write(button, row ? `${path.at(-1) + 1}  ${fold}${part}${words(row.layer)}` : "input");
-    button.setAttribute("aria-pressed", chosen);
-    button.style.marginLeft = `${18 * depth}px`;
-    tr.className = row?.reason ? "cx-broken" : row?.after ? "cx-after" : "";
-    grip.hidden = !row;
+    const look = [chosen, depth, row?.after ? "cx-after" : ""];
+    if (String(look) !== tr.look) {
+      Object.assign(tr, { look: String(look), className: look[2] });
+      button.setAttribute("aria-pressed", chosen);
+      button.style.marginLeft = `${18 * depth}px`;
+      grip.hidden = !row;
+    }
     const good = row?.axes, texts = row ? [good ? shapeText(row.shape) : row.reason ? "✗" : "–", ...COSTS.map((key) => (good ? COST[key](row[key]) : "–")), good ? seen(row) : "–"] : [shapeText(now.input), "", "", "", ""];
     texts.forEach((text, n) => write(cells[n], text));
     COSTS.forEach((key, n) => {

@@ -55,10 +55,18 @@ export class Boxes {
     paper.setTransform(dense, 0, 0, dense, 0, 0);
     paper.clearRect(0, 0, this.width, HEIGHT);
     const before = (path) => (path.length ? path[0] : -1), mine = boxes.findLast((box) => before(box.path) <= before(chosen));
+    for (const box of boxes) this.box(paper, box, box === mine);
+    paper.textAlign = "center";
+    paper.textBaseline = "alphabetic";
+    const [left, right] = this.label(paper, mine, "700 10px system-ui, sans-serif", page.ink.text);
     let said = -1;
+    paper.font = "10px system-ui, sans-serif";
+    paper.fillStyle = page.ink.faint;
     for (const box of boxes) {
-      this.box(paper, box, box === mine);
-      said = this.label(paper, box, said, box === mine);
+      const { at, half } = this.room(box);
+      if (box === mine || at - half < said || (at + half > left && at - half < right)) continue;
+      this.label(paper, box);
+      said = at + half;
     }
     if (!broken) return;
     const last = boxes.at(-1), x = Math.min(this.width - 12, last.x + last.thick + last.deep + 8);
@@ -90,16 +98,19 @@ export class Boxes {
   }
 
   // Kind, channels, rows × columns below the box, where there is room; always for the chosen one.
-  label(paper, { middle, shape, kind }, said, chosen) {
-    const { page } = this, lines = [FAMILY[kind]?.[0] ?? kind, String(shape[0]), shape.length > 1 ? `${shape[1]}×${shape[2]}` : ""];
-    paper.font = `${chosen ? "700 " : ""}10px system-ui, sans-serif`;
-    const half = Math.max(...lines.map((line) => paper.measureText(line).width)) / 2 + 2, at = Math.max(half, Math.min(this.width - half, middle));
-    if (at - half < said && !chosen) return said;
-    if (chosen && at - half < said) paper.clearRect(at - half, LABELS, 2 * half, HEIGHT - LABELS);
-    paper.textAlign = "center";
-    paper.textBaseline = "alphabetic";
-    paper.fillStyle = chosen ? page.ink.text : page.ink.faint;
-    lines.forEach((line, n) => paper.fillText(line, at, LABELS + 10 + 12 * n));
-    return at + half;
+  lines({ shape, kind }) {
+    return [FAMILY[kind]?.[0] ?? kind, String(shape[0]), shape.length > 1 ? `${shape[1]}×${shape[2]}` : ""];
+  }
+
+  room(box) {
+    const half = 3.2 * Math.max(...this.lines(box).map((line) => line.length)) + 1;
+    return { half, at: Math.max(half, Math.min(this.width - half, box.middle)) };
+  }
+
+  label(paper, box, font, colour) {
+    const { at, half } = this.room(box);
+    if (font) Object.assign(paper, { font, fillStyle: colour });
+    this.lines(box).forEach((line, n) => line && paper.fillText(line, at, LABELS + 10 + 12 * n));
+    return [at - half, at + half];
   }
 }

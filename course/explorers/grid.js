@@ -14,6 +14,11 @@ export class Grid {
     this.below = el("div", { class: "cx-below" });
     this.node = el("figure", { class: "cx-grid" }, this.title, this.canvas, this.below);
     if (move) this.listen();
+    const watch = new ResizeObserver(([{ contentRect: { width } }]) => { // asking in each frame would lay out the page in each
+      if (width && Math.round(width) !== this.wide) { this.wide = Math.round(width); page.schedule(); }
+    });
+    watch.observe(this.node);
+    page.stops.push(() => watch.disconnect());
   }
 
   listen() {
@@ -53,7 +58,7 @@ export class Grid {
   draw(spec) {
     this.spec = spec = { top: 0, left: 0, flags: null, cursor: null, pinned: null, ...spec };
     if (spec.title) { this.title.textContent = spec.title; this.canvas.setAttribute("aria-label", spec.label ?? spec.title); }
-    const wide = Math.max(60, this.node.clientWidth), { rows, cols } = spec;
+    const wide = Math.max(60, (this.wide ||= this.node.clientWidth)), { rows, cols } = spec;
     this.edge = wide / (cols + 1) >= 15 && !spec.bare ? 18 : 1;
     this.cell = Math.max(0.5, Math.min(this.biggest, (wide - this.edge - 1) / Math.max(cols, 1), (this.tall - this.edge) / Math.max(rows, 1)));
     if (this.cell > 6) this.cell = Math.floor(this.cell);
@@ -92,8 +97,8 @@ export class Grid {
 
   fill(paper, { rows, cols, values, flags, scale, grey }) {
     const { cell, edge, page } = this, gap = cell > 6 ? 1 : 0;
-    if (!gap && !flags?.some((flag) => flag & EMPTY)) return this.picture(paper, { rows, cols, values, scale: scale || 1, grey });
-    for (let r = 0, n = 0; r < rows; r++)
+    if (!flags?.some((flag) => flag & EMPTY)) this.picture(paper, { rows, cols, values, scale: scale || 1, grey });
+    else for (let r = 0, n = 0; r < rows; r++)
       for (let c = 0; c < cols; c++, n++) {
         if (flags && flags[n] & EMPTY) continue;
         paper.fillStyle = page.shade(values[n] / (scale || 1));
@@ -108,7 +113,7 @@ export class Grid {
     paper.stroke();
   }
 
-  // Small cells are one picture, a pixel a cell, blown up.
+  // One picture, a pixel a cell, blown up.
   picture(paper, { rows, cols, values, scale, grey }) {
     const { cell, edge, page } = this, small = (this.small ??= document.createElement("canvas"));
     Object.assign(small, { width: cols, height: rows });

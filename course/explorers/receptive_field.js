@@ -1,7 +1,7 @@
 // ReceptiveField: what one output pixel sees of every level below it, at most and in effect.
 import { show } from "./core.js";
-import { Page, el } from "./ui.js";
-import { Grid, WINDOW } from "./grid.js";
+import { Page, el, write } from "./ui.js";
+import { Grid } from "./grid.js";
 import { STACKS, fieldRemarks, levels, ranges, shares, widthOf } from "./fields.js";
 
 const FIELDS = ["kernel", "stride", "padding", "dilation"];
@@ -98,7 +98,7 @@ class ReceptiveField {
     this.cells = [];
     this.strips = [];
     const row = (n, name, fields, ...buttons) => {
-      const cells = ["size", "jump", "field"].map(() => el("td")), strip = el("canvas", { role: "img", "aria-label": `field at level ${n}` });
+      const cells = ["size", "jump", "field"].map(() => el("td")), strip = el("div", { class: "cx-strip", role: "img", "aria-label": `field at level ${n}` }, el("i"));
       this.cells.push(cells);
       this.strips.push(strip);
       return el("tr", {}, el("th", { scope: "row" }, name), fields, cells, el("td", {}, strip), el("td", {}, el("span", { class: "cx-row" }, buttons)));
@@ -118,7 +118,7 @@ class ReceptiveField {
     this.levelOptions.value = this.level;
     this.notes.replaceChildren(...now.found.map(([kind, text]) => el("li", { class: `cx-${kind}` }, text)));
     for (const part of [this.grids, this.scrub, this.formula]) part.hidden = !now.ok;
-    this.cells.forEach((cells, n) => cells.forEach((cell, m) => { cell.textContent = now.ok ? show([now.levels[n].size, now.levels[n].jump, now.levels[n].field][m]) : "–"; }));
+    this.cells.forEach((cells, n) => cells.forEach((cell, m) => write(cell, now.ok ? show(now.levels[n][["size", "jump", "field"][m]]) : "–")));
     if (!now.ok) return page.say("This stack gives no output: the reason stands above.");
     const [row, col] = this.place(), reach = [ranges(layers, row), ranges(layers, col)], sizes = now.levels.map(({ size }) => size);
     this.strips.forEach((strip, n) => this.drawStrip(strip, sizes[n], reach[1][n]));
@@ -129,18 +129,13 @@ class ReceptiveField {
     this.tell(now, reach, sizes);
   }
 
+  // A line for the whole level, a bar over what is seen of it; the bar may stick out into the padding.
   drawStrip(strip, size, [low, high]) {
-    const { page } = this, dense = window.devicePixelRatio || 1, width = 150, height = 14;
-    Object.assign(strip, { width: width * dense, height: height * dense });
-    Object.assign(strip.style, { width: `${width}px`, height: `${height}px` });
-    const paper = strip.getContext("2d"), x = (place) => 15 + (place / size) * 120;
-    paper.scale(dense, dense);
-    paper.fillStyle = page.ink.line;
-    paper.fillRect(x(0), 5, 120, 4);
-    paper.fillStyle = page.ink.touch;
-    const [from, to] = [Math.max(0, x(low)), Math.min(width, x(high + 1))];
-    paper.fillRect(from, 2, Math.max(2, to - from), 10);
-    strip.setAttribute("aria-label", `columns ${low} to ${high} of ${size}`);
+    const place = (n) => Math.max(0, Math.min(100, 10 + (80 * n) / size)), said = `columns ${low} to ${high} of ${size}`;
+    if (strip.said === said) return;
+    strip.said = said;
+    strip.setAttribute("aria-label", said);
+    strip.firstChild.style.cssText = `left: ${place(low)}%; width: ${place(high + 1) - place(low)}%`;
   }
 
   drawMap(sizes, reach, row, col) {
@@ -150,17 +145,21 @@ class ReceptiveField {
       this.mapKey = key;
       this.parts = [row, col].map((place) => shares(layers, sizes, place));
       const [down, across] = this.parts.map((one) => one[this.level]);
-      const values = new Float64Array(size * size), flags = new Uint8Array(size * size);
-      for (let r = 0, n = 0; r < size; r++)
-        for (let c = 0; c < size; c++, n++) {
-          const inside = r >= rows[0] && r <= rows[1] && c >= cols[0] && c <= cols[1];
-          values[n] = effective ? down[r] * across[c] : inside ? 0.3 : 0;
-          if (inside) flags[n] = WINDOW;
-        }
-      this.field = { values, flags, scale: effective ? values.reduce((a, b) => Math.max(a, b), 0) || 1 : 1 };
+      const values = new Float64Array(size * size), from = Math.max(0, cols[0]), to = Math.min(size - 1, cols[1]);
+      for (let r = Math.max(0, rows[0]); r <= Math.min(size - 1, rows[1]); r++)
+        for (let c = from; c <= to; c++) values[r * size + c] = effective ? down[r] * across[c] : 0.3;
+      this.field = { values, scale: effective ? Math.max(...down) * Math.max(...across) || 1 : 1 };
     }
     const name = this.level ? `Level ${this.level} (${layers[this.level - 1][0]})` : "Input";
-    this.map.draw({ ...this.field, outline: true, rows: size, cols: size, text: () => "", start: [Math.round((rows[0] + rows[1]) / 2), Math.round((cols[0] + cols[1]) / 2)], title: `${name} ${size} × ${size}` });
+    this.map.draw({ ...this.field, over: (paper, edge, cell) => this.frame(paper, edge, cell, size, rows, cols), rows: size, cols: size, text: () => "", start: [Math.round((rows[0] + rows[1]) / 2), Math.round((cols[0] + cols[1]) / 2)], title: `${name} ${size} × ${size}` });
+  }
+
+  // The field's edge, as far as it lies on the level.
+  frame(paper, edge, cell, size, ...sides) {
+    const [[top, bottom], [left, right]] = sides.map(([low, high]) => [Math.max(0, low), Math.min(size, high + 1)]);
+    paper.strokeStyle = this.page.ink.mark;
+    paper.lineWidth = 1.5;
+    paper.strokeRect(edge + left * cell, edge + top * cell, (right - left) * cell - 1, (bottom - top) * cell - 1);
   }
 
   tell(now, reach, sizes) {

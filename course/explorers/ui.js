@@ -12,6 +12,11 @@ export function el(tag, props = {}, ...children) {
   return node;
 }
 
+// Text that is put in only where it changes, so that the rest of the page need not be laid out anew.
+export function write(node, text) {
+  if (node.said !== text) node.textContent = node.said = text;
+}
+
 // One explorer on the page: its state (mirrored from the model), its root and a redraw once a frame.
 export class Page {
   constructor(model, { title, keys, draw, pythonName }) {
@@ -94,7 +99,7 @@ export class Page {
   }
 
   say(text) {
-    if (this.live.textContent !== text) this.live.textContent = text;
+    write(this.live, text);
   }
 
   key(event) {
@@ -122,7 +127,7 @@ export class Page {
       oninput: () => input.value.trim() !== "" && Number.isFinite(input.valueAsNumber) && put(input.valueAsNumber),
     });
     const typing = () => document.activeElement === input && (Number.isNaN(input.valueAsNumber) || input.valueAsNumber === get()); // "-" or ""
-    this.fields.push(() => { if (!typing()) input.value = get(); });
+    this.fields.push(() => { const text = String(get()); if (input.value !== text && !typing()) input.value = text; });
     input.addEventListener("blur", () => { input.value = get(); });
     return input;
   }

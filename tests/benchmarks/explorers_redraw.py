@@ -2,13 +2,15 @@
 
     python tests/benchmarks/explorers_redraw.py [NAME ...]
 
-A frame is the callback that an explorer gives requestAnimationFrame: its maths and its drawing. After it one pixel of
-every canvas is read, so that drawing put off by the browser is in the time too. Prints the 50th and 95th percentile.
+A frame is the callback that an explorer gives requestAnimationFrame: its maths and its drawing. After it the height of
+the page and one pixel of every canvas are read, so that layout and drawing put off by the browser are in the time too.
+Prints the 50th and 95th percentile, and the load average before and after.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import platform
 import statistics
 import sys
@@ -27,6 +29,7 @@ window.times = [];
 window.requestAnimationFrame = (draw) => ask((now) => {
   const start = performance.now();
   draw(now);
+  document.body.offsetHeight;
   for (const canvas of document.querySelectorAll(".cx canvas")) canvas.getContext("2d").getImageData(0, 0, 1, 1);
   if (draw.toString().includes("this.frame")) window.times.push(performance.now() - start);
 });
@@ -44,8 +47,9 @@ SWEEP = """async ([selector, steps]) => {
   }
   return window.times;
 }"""
-TURN = """async ([label, values]) => {
+TURN = """async ([label, values, row]) => {
   const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  if (row !== undefined) { document.querySelectorAll(".cx-name")[row].click(); await frame(); }
   const field = document.querySelector(`.cx input[aria-label="${label}"]`);
   window.times.length = 0;
   for (const value of values) {
@@ -59,6 +63,13 @@ CONV = "canvas[tabindex][aria-label^='%s']"
 ALL = dict(methods=["descent", "momentum", "average", "nesterov", "adam"], mapped="adam")
 VGG = dict(
     layers=[layer for n in (2, 2, 3, 3, 3) for layer in [("conv", 3, 1, 1)] * n + [("pool", 2)]], size=224
+)
+THIRTY = dict(
+    layers=[
+        *[layer for n in (64, 128, 256, 512) for layer in [("conv", n, 3, 1, 1), "batchnorm", "relu"] * 2],
+        *["adaptivepool", "flatten", ("linear", 256), "relu", "dropout", ("linear", 10)],
+    ],
+    input_size=(3, 224, 224),
 )
 # explorer, settings, what is done: (what it is, script, its arguments)
 RUNS: list = [
@@ -127,6 +138,20 @@ RUNS: list = [
         TURN,
         ["outlier", list(range(99))],
     ),
+    (
+        "ArchitectureBuilder",
+        THIRTY,
+        "30 layers, change the filters of the first",
+        TURN,
+        ["filters of the layer chosen", list(range(8, 108)), 1],
+    ),
+    (
+        "ArchitectureBuilder",
+        THIRTY,
+        "30 layers, change the input's rows (every row changes)",
+        TURN,
+        ["input rows", list(range(100, 200)), 1],
+    ),
     ("KernelLab", {}, "256 x 256, move over the result", SWEEP, [CONV % "Result", 200]),
 ]
 
@@ -152,7 +177,9 @@ def measure(browser, name: str, settings: dict, script: str, arguments: list) ->
 def main() -> None:
     """Measure all, or those named, and print a table in Markdown."""
     wanted = sys.argv[1:]
-    print(f"{platform.machine()}, Python {platform.python_version()}, one page at a time")
+    print(
+        f"{platform.machine()}, Python {platform.python_version()}, one page at a time, load {os.getloadavg()[0]:.1f}"
+    )
     print("| explorer | what is done | redraws | median ms | 95th percentile ms |\n|---|---|---|---|---|")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
@@ -163,6 +190,7 @@ def main() -> None:
             high = statistics.quantiles(times, n=20)[-1]
             print(f"| {name} | {what} | {len(times)} | {statistics.median(times):.1f} | {high:.1f} |")
         browser.close()
+    print(f"\nload {os.getloadavg()[0]:.1f} at the end")
 
 
 if __name__ == "__main__":
