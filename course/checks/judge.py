@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import os
 import secrets
 import sys
 import warnings
@@ -52,7 +53,14 @@ def check(
             "ignore"
         )  # stock nbgrader gives 0 to a test cell in which anything is written to stderr
         results = run(exercise, subject, exercise.cases if cases is None else tuple(cases), random, seed)
-        return conclude(exercise, results, seed)
+        return say_when_validating(conclude(exercise, results, seed))
+
+
+def say_when_validating(verdict: Verdict) -> Verdict:
+    """Return the verdict; under nbgrader's Validate, which shows nothing but what a failed cell wrote to stderr, say it there."""
+    if os.environ.get("NBGRADER_EXECUTION") == "validate" and verdict.verdict != "passed":
+        print(verdict.text, file=sys.stderr)
+    return verdict
 
 
 @contextlib.contextmanager

@@ -36,11 +36,12 @@ class Progress:
         return "\n".join(lines) or "There are no units here."
 
     def _repr_html_(self) -> str:
-        head = "<tr><th>unit</th><th>exercises</th><th>passed</th><th></th></tr>"
+        left = ' style="text-align:left"'
+        head = f"<tr><th{left}>unit</th><th{left}>exercises</th><th>passed</th><th></th></tr>"
         body = "".join(
-            f'<tr><td><a href="../{escape(unit)}/{escape(unit)}.ipynb">{escape(unit)}</a></td>'
-            f'<td style="text-align:left"><span aria-hidden="true">{dots}</span></td><td>{count}</td>'
-            f'<td style="text-align:left">{escape(after)}</td></tr>'
+            f'<tr><td{left}><a href="../{escape(unit)}/{escape(unit)}.ipynb">{escape(unit)}</a></td>'
+            f'<td{left}><span aria-hidden="true">{dots}</span></td><td>{count}</td>'
+            f"<td{left}>{escape(after)}</td></tr>"
             for unit, dots, count, after in self.rows()
         )
         return f"<table>{head}{body}</table>"

@@ -35,12 +35,13 @@ class Lab:
 
 
 @contextlib.contextmanager
-def running_lab(home: Path):
-    """Run `convnets lab` on a new working copy under ``home``; gives a Lab."""
+def running_lab(home: Path, nbgrader_config: str = ""):
+    """Run `convnets lab` on a new working copy under ``home``, where nbgrader is configured so; gives a Lab."""
     folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "HOME")
     environment = os.environ | {name: str(home / name.lower()) for name in folders}
     for name in folders:
         Path(environment[name]).mkdir(parents=True)
+    (home / "jupyter_config_dir" / "nbgrader_config.py").write_text(nbgrader_config)
     arguments = ["--no-browser", "--", "--port=0", "--LabApp.expose_app_in_browser=True"]
     command = [
         str(Path(sys.executable).with_name("convnets")),

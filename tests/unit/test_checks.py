@@ -380,3 +380,24 @@ def test_the_numbers_of_a_class_are_named_rightly():
 
     text = check(Flatten).text
     assert "    x = [[1., 2.], [3., 4.]]\n" in text or "    x = [[1, 2], [3, 4]]\n" in text, text
+
+
+@pytest.mark.parametrize(
+    ("execution", "said"), [("validate", "to_chw is not written yet"), ("autograde", ""), (None, "")]
+)
+def test_under_nbgraders_validate_alone_a_failed_check_says_so_on_stderr(
+    monkeypatch, capsys, execution, said
+):
+    def to_chw(image):
+        raise NotImplementedError
+
+    def right(image):
+        return image.transpose(2, 0, 1)
+
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    if execution:
+        monkeypatch.setenv("NBGRADER_EXECUTION", execution)
+    check(right, name="to_chw")
+    assert capsys.readouterr().err == ""
+    check(to_chw)
+    assert said in capsys.readouterr().err if said else capsys.readouterr().err == ""
