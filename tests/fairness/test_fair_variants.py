@@ -18,6 +18,8 @@ for path in sorted(Path(__file__).parent.glob("variants_*.py")):
     importlib.import_module(f"tests.fairness.{path.stem}")
 
 
+OfTorch = torch.Tensor | torch.nn.Module  # NumPy would take a net apart into its layers
+
 # Ways of giving the same answer that suit every exercise ---------------------------------------------------------
 
 
@@ -54,12 +56,12 @@ def as_a_transposed_view(answer):
 
 @on_each_part
 def as_numpy_scalars(answer):
-    return answer if isinstance(answer, np.ndarray | torch.Tensor) else np.asarray(answer)[()]
+    return answer if isinstance(answer, np.ndarray | OfTorch) else np.asarray(answer)[()]
 
 
 @on_each_part
 def as_zero_dimensional_arrays(answer):
-    array = np.empty((), object) if isinstance(answer, torch.Tensor) else np.asarray(answer)
+    array = np.empty((), object) if isinstance(answer, OfTorch) else np.asarray(answer)
     return answer if array.dtype == object else array  # an object of the student's own class stays what it is
 
 
