@@ -42,10 +42,8 @@ def accuracy(
     }
 
 
-def _accuracy_case(
-    name: str, n: int, d: int, k: int, batch_size: int, training: bool, more: float = 0.0
-) -> Case:
-    w, b, x = normal(k, d), normal(k) + more, normal(n, d)
+def _accuracy_case(name: str, n: int, d: int, k: int, batch_size: int, training: bool) -> Case:
+    w, b, x = normal(k, d), normal(k), normal(n, d) * np.append(np.ones(d - 1), 2)
     return Case(name, through(EVALUATED), w, b, x, labels_for(n, k), batch_size, training)
 
 

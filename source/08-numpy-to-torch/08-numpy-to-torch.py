@@ -204,8 +204,9 @@ class Conv2dFunction(torch.autograd.Function):
     x (N, C, H, W), w (O, C, KH, KW), b (O,): tensors. forward returns a tensor
     (N, O, H_out, W_out); backward takes its gradient, a tensor as large.
 
-    >>> Conv2dFunction.apply(*[torch.ones(1, 1, 1, 1)] * 2, torch.ones(1), 1, 0).item()
-    2.0
+    >>> one = torch.ones(1, 1, 1, 1)
+    >>> Conv2dFunction.apply(3 * one, 2 * one, torch.ones(1), 1, 0).item()
+    7.0
     """
     @staticmethod
     def forward(ctx, x, w, b, stride, padding):
@@ -258,7 +259,7 @@ class Sloppy(Conv2dFunction):
 
 for function in (Conv2dFunction, Sloppy):
     agrees = torch.autograd.gradcheck(function.apply, (x, w, b, 2, 1), raise_exception=False)
-    print(f"{function.__name__:15} {agrees}")
+    print(f"{function.__name__:14} passes: {agrees}")
 
 # %% [markdown]
 # ## LeNet as a module
@@ -421,12 +422,13 @@ for p, gradient in zip(model.parameters(), numpy_net.grads):
 #
 # *medium · 25 minutes · 4 points*
 #
-# Each batch: move images and labels to the device, empty the gradients, forward, backward, step. `x.to(device)` *returns* the moved tensor.
+# First `model.train()`, training mode. Then for each batch: move images and labels to the device, empty the gradients, forward, backward, step.
+# `x.to(device)` *returns* the moved tensor. A loss is one number, so `loss.backward()` takes nothing.
 #
-# Batches can differ in size: 100 images in batches of 32 leave 4 over. Each *image* counts the same in the mean. Use the loss that each batch had
+# Batches can differ in size: 100 images in batches of 32 leave 4 over. Each *image* counts the same in the mean. Use the loss that a batch had
 # before its step.
 #
-# The check brings a small model that behaves differently in training (as dropout does), and batches that cannot be used before they are moved.
+# The check brings a linear model (w, b) that behaves differently in training, as dropout does, and batches that must be moved before use.
 #
 # **Predict:** losses 1.0 for 32 images and 3.0 for 4. The mean?
 #
@@ -434,12 +436,12 @@ for p, gradient in zip(model.parameters(), numpy_net.grads):
 
 # %% nbgrader={"grade": false, "grade_id": "train_one_epoch", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def train_one_epoch(model, loader, optimizer, device):
-    """Train in training mode on every batch once; return the mean loss over all images, a float.
+    """Train in training mode on each batch once; return the mean loss over all images.
 
     model: on device already, gives scores. loader: gives (images, labels) batches.
     optimizer: holds the model's parameters. The loss is F.cross_entropy(scores, labels).
     """
-    # loss.item() is the loss as a plain number; the tensor would keep its notes in memory.
+    # loss.item() is the plain number; a tensor would keep all its notes in memory.
     ### BEGIN SOLUTION
     model.train()
     total, count = 0.0, 0
@@ -449,7 +451,7 @@ def train_one_epoch(model, loader, optimizer, device):
         loss = F.cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
-        total, count = total + loss.item() * len(y), count + len(y)
+        total, count = total + len(y) * loss.item(), count + len(y)
     return total / count
     ### END SOLUTION
 
@@ -477,7 +479,7 @@ hint("train_one_epoch")
 #
 # *medium · 20 minutes · 3 points*
 #
-# The share of images whose largest score is that of the right class. Three things make it an evaluation:
+# The share of images whose largest score, `scores.argmax(1)`, is that of the right class. Three things make it an evaluation:
 #
 # - `model.eval()`: dropout and batch norm behave as in a test;
 # - `torch.no_grad()`: no notes are taken, which saves time and memory;
@@ -512,12 +514,13 @@ check(evaluate)
 from course.checks import Case, normal, through
 
 call = through("epoch_drivers.evaluated")
-some = np.array([0, 2, 1, 1, 0, 2, 2, 0, 1, 0, 1, 2, 0])
+labels = np.array([2, 0, 1, 0, 1, 2, 0, 0, 2, 1, 1, 0, 2])
+columns = np.array([1, 1, 1, 3])
 cases = [
-    Case("four images in two batches", call, normal(3, 2), normal(3), normal(4, 2), some[:4], 2, True),
-    Case("a smaller last batch", call, normal(3, 3), normal(3), normal(13, 3), some, 5, True),
-    Case("a model in evaluation mode", call, normal(3, 4), normal(3), normal(11, 4), some[:11], 4, False),
-    Case("a last batch of one image", call, normal(3, 4) + 1, normal(3), normal(10, 4), some[:10], 3, True),
+    Case("one batch of five", call, normal(3, 4), normal(3), normal(5, 4) * columns, labels[:5], 5, True),
+    Case("a smaller last batch", call, normal(3, 4), normal(3), normal(13, 4) * columns, labels, 5, True),
+    Case("a model in evaluation mode", call, normal(3, 4), normal(3), normal(11, 4) * columns, labels[:11], 4, False),
+    Case("a last batch of one image", call, normal(3, 4) + 1, normal(3), normal(10, 4) * columns, labels[:10], 3, True),
 ]
 check(evaluate, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -552,6 +555,18 @@ plot_lines(lines, "round", "share wrong, or loss", log="y")
 # %% [markdown]
 # The same net and the same digits as in unit 07, and not one line of backward.
 #
+# The way back is open too. Write the trained weights into your NumPy net. **Predict** on how many of the 397 digits the two disagree.
+
+# %% tags=["experiment"]
+numpy_copy = LeNet5(np.random.default_rng(0))
+for array, p in zip(numpy_copy.params, net.parameters()):
+    array[...] = to_array(p)
+in_numpy = numpy_copy.forward(to_array(test_x)).argmax(1)
+with torch.no_grad():
+    in_torch = to_array(net(test_x.to(device)).argmax(1))
+print(f"{(in_numpy != in_torch).sum()} of {len(in_numpy)} answers differ")
+
+# %% [markdown]
 # ## How fast is it?
 #
 # A GPU works behind your back. A call only puts work into its queue and returns at once; Python goes on while the device computes. So a clock that is read too early measures how fast
@@ -569,13 +584,14 @@ def wait_for_device():
 #
 # *medium · 20 minutes · 3 points*
 #
-# Images a second, measured fairly: one call first that is not timed, since then things are loaded, chosen and compiled; then `steps` calls, handed out without a
-# pause, with an idle device at both readings of the clock.
+# Images a second, measured fairly: first one call that is not timed, in which things are loaded, chosen and compiled; then `steps` calls, handed out without a
+# pause. The device must be idle at both readings of the clock.
 #
-# `model` is anything that can be called with x, a net or a function that takes a step of training. So do nothing else to it: no modes, no
-# `no_grad`.
-#
-# The check brings a slow device of its own, with its own `clock` and its own `wait`.
+# `model` is anything that can be called with x, a net or a function that takes a training step. Do nothing else to it: no modes, no `no_grad`.
+
+# %% [markdown]
+# The check brings a device of its own, with its own `clock` and `wait`: handing out a call takes `launch` seconds, its work `work` seconds more, and
+# that of the very first call `first`.
 #
 # **Predict:** where do you have to wait?
 #
@@ -616,7 +632,7 @@ check(throughput, cases=cases, random=20)
 hint("throughput")
 
 # %% [markdown]
-# First question: does it matter how many images go through at once? **Predict:** is LeNet faster, image for image, with 512 at a time than with one?
+# Does it matter how many images go through at once? **Predict:** is LeNet faster, image for image, with 512 at a time than with one?
 
 # %% tags=["experiment"]
 rates = {}
@@ -679,9 +695,10 @@ for name, (model, batch) in options.items():
 plot_bars(speeds, "images a second", f"a wider net, forward, on {device}")
 
 # %% [markdown]
-# Was your order right? None of these is faster everywhere. bf16 pays where the chip has units for it (NVIDIA's since 2020, some processors); without them it
-# is slower, since numbers are converted back and forth. Channels last suits some kernels and not others. Compiling pays when its minute comes back. So
-# measure where you will run, with the net that you will run, and look again after the next update.
+# Was your order right? The seconds in the list include the first calls, so you see there what compiling costs; the bars do not.
+#
+# None of the four is faster everywhere. bf16 pays where the chip has units for it (NVIDIA's since 2020, some processors); elsewhere numbers are only converted back
+# and forth. Channels last suits some kernels and not others. So measure where you will run, with the net that you will run, and again after the next update.
 #
 # How much do the four change the *answers*?
 
@@ -696,7 +713,8 @@ with torch.no_grad():
 # %% [markdown]
 # ## Your picture
 #
-# Back to LeNet, and to whole steps of training: forward, backward, update. Five ways to do it, two of which run your own NumPy:
+# Back to LeNet, and to whole steps of training: forward, backward, update. There are four ways to do it, five where there is a GPU; the first two run
+# your own NumPy.
 
 # %% tags=["experiment"]
 numpy_pupil = LeNet5(np.random.default_rng(1))
