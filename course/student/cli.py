@@ -10,10 +10,14 @@ import os
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from course.student.errors import UsageError
+
+if TYPE_CHECKING:
+    from course.checks.exercise import Exercise
 
 NOT_THE_CODES_FAULT = (
     *(errno.EACCES, errno.EPERM, errno.EROFS),
@@ -87,19 +91,34 @@ def check(target: str | None, exercise: str | None, folder: Path, seconds: float
 
 @cli.command()
 @click.argument("exercise")
-@click.argument("level", type=click.Choice(["1", "2", "3"]), default="1", metavar="LEVEL")
-def hint(exercise: str, level: str) -> None:
-    """Help with an exercise: LEVEL 1 is a nudge, 2 the structure, 3 nearly the code."""
-    from course.checks.hints import LEVELS
-    from course.checks.hints import hint as hint_for
+@click.argument("level", type=click.Choice(["1", "2", "3", "solution"]), default="1", metavar="LEVEL")
+@MY_LESSONS
+def hint(exercise: str, level: str, folder: Path) -> None:
+    """Help with an exercise: LEVEL 1 is a nudge, 2 the structure, 3 nearly the code, then there is `solution`."""
+    from course.checks.hints import LEVELS, exercise_of
 
     try:
-        given = hint_for(exercise, int(level))
+        found = exercise_of(exercise)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    click.echo(f"{given.name}, hint {level} of {len(LEVELS)}: {LEVELS[given.level - 1]}\n{given.text}")
-    if given.level < len(LEVELS):
-        click.echo(f"More: convnets hint {exercise} {given.level + 1}")
+    if level == "solution":
+        return show_solution(found, folder)
+    number = int(level)
+    text = found.hints[number - 1]
+    click.echo(f"{found.name}, hint {number} of {len(LEVELS)}: {LEVELS[number - 1]}\n{text}")
+    if number < len(LEVELS):
+        click.echo(f"More: convnets hint {found.name} {number + 1}")
+
+
+def show_solution(exercise: Exercise, folder: Path) -> None:
+    """Print a solution to whoever has passed the exercise, or says that they want to see it."""
+    from course.checks.solutions import find, has_passed, solution
+
+    wanted = find(exercise) is None or has_passed(exercise.name, folder)
+    if not wanted:
+        wanted = click.confirm(f"You have not passed {exercise.name} yet. Show a solution all the same?")
+    if wanted:
+        click.echo(solution(exercise, wanted=True, lessons=folder))
 
 
 @cli.command()

@@ -190,6 +190,7 @@ def test_unit_01_can_be_done_from_the_unpacked_bundle_alone(installed):
     assert f"new: my-lessons/{UNIT}/{UNIT}.ipynb" in run(installed, "convnets", "lab", "--", "--version")
     assert f"0 of {EXERCISES} exercises right" in run(installed, "convnets", "check", "01", code=1)
     assert "hint 2 of 3" in run(installed, "convnets", "hint", "conv2d", "2")
+    assert "no solution of conv2d here" in run(installed, "convnets", "hint", "conv2d", "solution")
     solve(installed / f"my-lessons/{UNIT}/{UNIT}.ipynb")
     assert f"{EXERCISES} of {EXERCISES} exercises right" in run(installed, "convnets", "check", "01")
     assert f"made: my-lessons/hand-in/{UNIT}.ipynb" in run(installed, "convnets", "submit", "01")

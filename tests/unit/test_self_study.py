@@ -1,0 +1,118 @@
+"""Whoever studies alone has hints that escalate, a solution when it is time, and units that say what they take."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from autograder.build import find_units, read_source
+from course.checks import exercises, hint, hints, solutions
+from course.checks.hints import LEVELS
+from course.student import cli
+
+ROOT = Path(__file__).parents[2]
+UNITS = [unit for unit in find_units(ROOT) if (ROOT / "release" / unit.stem).is_dir()]
+CODE = "np.transpose(image, (2, 0, 1))"
+
+
+@pytest.fixture
+def lessons(tmp_path, monkeypatch):
+    """Return a student's lessons in which to_chw has not passed; the notebook of its unit is open."""
+    save_check(tmp_path, "0.0")
+    monkeypatch.chdir(tmp_path / "00-start-here")
+    return tmp_path
+
+
+def save_check(lessons, score):
+    about = {"grade_id": "test_to_chw", "grade": True, "points": 1}
+    output = new_output("execute_result", {"text/plain": score})
+    path = lessons / "00-start-here/00-start-here.ipynb"
+    path.parent.mkdir(exist_ok=True)
+    cell = new_code_cell("check(to_chw)", metadata={"nbgrader": about}, outputs=[output])
+    nbformat.write(new_notebook(cells=[cell]), path)
+
+
+def test_hints_come_one_after_the_other_and_the_third_stays(monkeypatch):
+    monkeypatch.setattr(hints, "_given", hints.Counter())
+    given = [hint("conv2d") for _ in range(4)]
+    assert [each.level for each in given] == [1, 2, 3, 3]
+    assert [each.text for each in given[:3]] == list(exercises()["conv2d"].hints)
+    assert "Run it again for more" in repr(given[1])
+    assert "Run the cell again for more" in given[1]._repr_html_()
+    assert "again" not in repr(given[2])
+
+
+def test_every_exercise_has_three_different_hints():
+    for exercise in exercises().values():
+        assert len(set(exercise.hints)) == len(LEVELS), exercise.name
+
+
+def test_the_last_hint_says_how_to_see_a_solution_where_there_are_solutions(monkeypatch, tmp_path):
+    assert 'hint("conv2d", "solution")' in repr(hint("conv2d", 3))
+    monkeypatch.setattr(solutions, "SOLUTIONS", tmp_path)
+    assert "solution" not in repr(hint("conv2d", 3)) + hint("conv2d", 3)._repr_html_()
+
+
+def test_a_solution_stays_closed_until_the_exercise_has_passed(lessons):
+    said = hint("to_chw", "solution")
+    assert CODE not in repr(said) + said._repr_html_()
+    assert "You have not passed to_chw yet" in repr(said)
+    assert 'hint("to_chw", "show me")' in repr(said)
+    save_check(lessons, "1.0")
+    assert CODE in repr(hint("to_chw", "solution"))
+    assert CODE in hint("to_chw", "solution")._repr_html_()
+
+
+def test_a_solution_opens_on_an_honest_show_me(lessons):
+    assert CODE in repr(hint("to_chw", "show me"))
+
+
+@pytest.mark.parametrize("level", ["solution", "show me"])
+def test_a_class_without_solutions_is_told_so_politely(lessons, monkeypatch, tmp_path, level):
+    save_check(lessons, "1.0")
+    monkeypatch.setattr(solutions, "SOLUTIONS", tmp_path / "nowhere")
+    assert "your instructor keeps it" in repr(hint("to_chw", level))
+
+
+@pytest.mark.parametrize("level", [0, 4, "2", "solutions"])
+def test_another_level_is_an_error_that_names_the_levels(level):
+    with pytest.raises(ValueError, match='1, 2, 3 and "solution"'):
+        hint("to_chw", level)
+
+
+def test_every_released_exercise_has_a_solution_without_fences():
+    for unit in UNITS:
+        for cell in read_source(unit).cells:
+            if cell.metadata.get("nbgrader", {}).get("solution"):
+                found = solutions.find(exercises()[cell.metadata.nbgrader.grade_id])
+                assert found and "raise NotImplementedError" not in found and "### " not in found
+
+
+def run(capsys, monkeypatch, said, *args):
+    answers = iter([said])
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda *_: next(answers))
+    with pytest.raises(SystemExit) as left:
+        cli.main([str(arg) for arg in args])
+    assert not left.value.code
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("said", "shown"), [("y", True), ("n", False), ("", False)])
+def test_the_command_asks_before_it_shows_a_solution(lessons, capsys, monkeypatch, said, shown):
+    out = run(capsys, monkeypatch, said, "hint", "to_chw", "solution", "--dir", lessons)
+    assert (CODE in out) is shown
+
+
+def test_the_command_does_not_ask_once_the_exercise_has_passed(lessons, capsys, monkeypatch):
+    save_check(lessons, "1.0")
+    out = run(capsys, monkeypatch, "n", "hint", "to_chw", "solution", "--dir", lessons)
+    assert CODE in out
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
+def test_a_unit_says_in_its_first_cell_how_long_it_takes_and_what_it_needs(unit):
+    first = " ".join(read_source(unit).cells[0].source.split())
+    assert re.search(r"\b(minutes|hours?)\b", first)
+    assert re.search(r"\b(needs?|units? \d\d[^.]* first)\b", first)
