@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from autograder.build import find_units, read_source, template
-from autograder.isolated import evaluate, setup_names
+from autograder.isolated import evaluate, has_tag, plain_python, setup_names
 from course.checks import exercises
 from course.checks.recipe import is_recipe
 from course.checks.subject import LocalSubject
@@ -50,10 +50,10 @@ def grade(name, function, seed=0):
 @cache
 def solutions(unit):
     """Return the names that a unit's reference solutions define."""
-    names = dict(setup_names(notebook(unit)))
-    for cell in read_source(UNITS[unit]).cells:
-        if cell.metadata.get("nbgrader", {}).get("solution"):
-            exec(compile(cell.source, "<student>", "exec"), names)
+    names = {"__name__": "__student__"}
+    for cell in read_source(UNITS[unit]).cells:  # a setup cell's class may call a function that the student writes
+        if cell.metadata.get("nbgrader", {}).get("solution") or has_tag(cell, "setup"):
+            exec(compile(plain_python(cell.source), "<student>", "exec"), names)
     return names
 
 
