@@ -58,7 +58,7 @@ class ClassRun:
                 unit, submission, verdicts
             ):
                 self.count(unit, submission, verdicts)
-                self.summary.from_store += 1
+                self.summary.add(unit.name, "from_store")
             else:
                 yield submission
 
@@ -111,12 +111,12 @@ class ClassRun:
         verdicts = result["verdicts"]
         why = next((verdict["text"] for verdict in verdicts if verdict["verdict"] == "not_graded"), "")
         if self.store.verdicts(submission.key):
-            self.summary.from_store += 1
+            self.summary.add(unit.name, "from_store")
         elif why:
             self.not_graded(submission, why)
         else:
             self.store.put(submission.key, result)
-            self.summary.graded += 1
+            self.summary.add(unit.name, "graded")
         graded = self.file("autograded", submission, "ipynb")
         seen = graded.exists() and graded.read_text("utf8") == result["notebook"]
         record = self.write_marks(unit, submission, verdicts, seen)

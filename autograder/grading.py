@@ -33,6 +33,12 @@ class GradingSummary:
     not_graded: list[dict[str, str]] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    units: dict[str, dict[str, int]] = field(default_factory=dict)  # graded and from_store, by unit
+
+    def add(self, unit: str, what: str) -> None:
+        """Count one more submission of a unit as "graded" or "from_store"."""
+        setattr(self, what, getattr(self, what) + 1)
+        self.units.setdefault(unit, {"graded": 0, "from_store": 0})[what] += 1
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -40,9 +46,9 @@ class GradingSummary:
 
     def __str__(self) -> str:
         head = f"{self.graded} graded, {self.from_store} unchanged, {len(self.not_graded)} not graded ({self.seconds:.1f} s)"
-        return "\n".join(
-            [head, *("  not graded: {student} {unit}: {why}".format(**one) for one in self.not_graded)]
-        )
+        units = [f"  {u}: {n['graded']} graded, {n['from_store']} unchanged" for u, n in self.units.items()]
+        failed = ["  not graded: {student} {unit}: {why}".format(**one) for one in self.not_graded]
+        return "\n".join([head, *(units if len(units) > 1 else []), *failed])
 
 
 @dataclass

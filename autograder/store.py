@@ -18,16 +18,24 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import course
-
 from .errors import UsageError
+from .touched import sources
 
 SCHEMA = """
 create table if not exists results (key text primary key, verdicts text not null, notebook blob not null);
 create table if not exists written (student text, unit text, mark text not null, primary key (student, unit));
 """
 VERSION = "1"  # of the form of a result; raise it when the engine's results change
-ENGINE = ("inside/*.py", "isolated.py", "rebuild.py", "remote.py", "sandbox.py", "view.py", "forkserver.py", "worker.py")
+ENGINE = (
+    "inside/*.py",
+    "isolated.py",
+    "rebuild.py",
+    "remote.py",
+    "sandbox.py",
+    "view.py",
+    "forkserver.py",
+    "worker.py",
+)
 
 
 class Store:
@@ -100,18 +108,19 @@ def course_secret(folder: Path) -> str:
     return path.read_text()
 
 
-def key_of(*parts: object) -> str:
-    """Return the key of what follows from ``parts``, plain data, in this environment."""
-    return hashlib.sha256(json.dumps([environment(), *parts], sort_keys=True).encode()).hexdigest()
+def key_of(exercises: tuple[str, ...], *parts: object) -> str:
+    """Return the key of what follows from ``parts``, plain data, where ``exercises`` are checked in this environment."""
+    text = json.dumps([environment(sources(exercises)), *parts], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @cache
-def environment() -> str:
+def environment(files: tuple[Path, ...]) -> str:
     """Return a digest of everything else that a mark depends on: the checks, the engine, the libraries."""
     digest = hashlib.sha256(VERSION.encode())
-    for base, patterns in ((Path(course.__file__).parent, ("**/*.py",)), (Path(__file__).parent, ENGINE)):
-        for path in sorted({path for pattern in patterns for path in base.glob(pattern)}):
-            digest.update(path.read_bytes())
+    engine = {path for pattern in ENGINE for path in Path(__file__).parent.glob(pattern)}
+    for path in (*files, *sorted(engine)):
+        digest.update(path.read_bytes())
     for name in ("numpy", "torch", "ipython", "matplotlib"):
         digest.update(importlib.metadata.version(name).encode())
     digest.update(f"{platform.python_version()} {platform.machine()}".encode())

@@ -10,10 +10,11 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from .rebuild import MEGABYTE, Unreadable, belongs, read_file, read_submission, rebuild
+from .rebuild import MEGABYTE, Unreadable, belongs, is_test, label, read_file, read_submission, rebuild
 from .remote import seed_of
 from .scores import blank_answers
 from .store import key_of
+from .touched import exercises_of
 
 SECRET = "submission_secret.txt"  # nbgrader's: it names the feedback page that only this student can fetch
 
@@ -69,6 +70,7 @@ def read(
     submission = Submission(
         student, unit, folder, timestamp=read_timestamp(folder), secret=read_secret(folder)
     )
+    exercises = exercises_of(label(cell) or "" for cell in template.cells if is_test(cell))
     try:
         cells = read_submission(folder / f"{unit}.ipynb", settings["notebook_mb"])
         if not belongs(template, cells):
@@ -78,12 +80,12 @@ def read(
         submission.files = other_files(folder, settings["disk_mb"] * MEGABYTE // 2)
     except Unreadable as error:
         submission.unreadable = str(error)
-        submission.key = key_of(unit, submission.unreadable)
+        submission.key = key_of(exercises, unit, submission.unreadable)
         return submission
     text = [[cell.cell_type, cell.source, cell.metadata] for cell in submission.notebook.cells]
     contents = {name: hashlib.sha256(data).hexdigest() for name, data in submission.files.items()}
-    submission.key = key_of(unit, text, contents, settings, secret)
-    submission.seed = seed_of(secret, key_of(unit, text, contents))
+    submission.key = key_of(exercises, unit, text, contents, settings, secret)
+    submission.seed = seed_of(secret, key_of(exercises, unit, text, contents))
     return submission
 
 

@@ -212,3 +212,44 @@ def test_two_workers_give_what_one_gives(graded, tmp_path):
         assert nbformat.reads((other / place).read_text(), 4) == nbformat.reads(
             (course / place).read_text(), 4
         )
+
+
+OTHER = "91-second"
+
+
+def test_a_changed_test_regrades_its_own_unit_says_so_and_keeps_what_a_person_entered(course):
+    source = course / "source" / UNIT / f"{UNIT}.py"
+    other = course / "source" / OTHER / f"{OTHER}.py"
+    other.parent.mkdir()
+    other.write_text(source.read_text())
+    for student, changes in (("ada", ()), ("bob", [WRONG])):
+        path = hand_in(course, student, edited(course, *changes))
+        second = course / "submitted" / student / OTHER / f"{OTHER}.ipynb"
+        second.parent.mkdir()
+        second.write_text(path.read_text())
+    grade(course, progress=False)
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        book.find_grade("test_to_chw", UNIT, UNIT, "ada").manual_score = 0.5
+        book.db.commit()
+    source.write_text(
+        source.read_text().replace('points": 2', 'points": 4').replace("11, 3, stride=2", "9, 3, stride=2")
+    )
+    again = grade(course, progress=False)
+    assert again.units == {UNIT: {"graded": 2, "from_store": 0}, OTHER: {"graded": 0, "from_store": 2}}
+    assert f"  {UNIT}: 2 graded, 0 unchanged\n  {OTHER}: 0 graded, 2 unchanged" in str(again)
+    assert gradebook(course)["bob"] == {"test_output_size": 0, "test_zero_pad": 4, "test_to_chw": 1}
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        assert book.find_submission(UNIT, "ada").score == 8.5
+
+
+def test_a_test_cell_added_after_collection_is_refused_in_one_clear_line(course):
+    hand_in(course, "ada", solved(course))
+    grade(course, progress=False)
+    source = course / "source" / UNIT / f"{UNIT}.py"
+    text = source.read_text()
+    cell = text[text.index('# %% nbgrader={"grade": true, "grade_id": "test_to_chw"') :]
+    source.write_text(text + "\n" + cell.replace("test_to_chw", "test_again"))
+    with pytest.raises(UsageError, match="Cannot add or remove cells") as caught:
+        grade(course, progress=False)
+    assert "\n" not in str(caught.value)
+    assert gradebook(course)["ada"] == {f"test_{name}": points for name, points in PERFECT.items()}
