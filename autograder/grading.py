@@ -46,7 +46,9 @@ class GradingSummary:
 
     def __str__(self) -> str:
         head = f"{self.graded} graded, {self.from_store} unchanged, {len(self.not_graded)} not graded ({self.seconds:.1f} s)"
-        units = [f"  {u}: {n['graded']} graded, {n['from_store']} unchanged" for u, n in self.units.items()]
+        units = [
+            f"  {u}: {n['graded']} graded, {n['from_store']} unchanged" for u, n in sorted(self.units.items())
+        ]
         failed = ["  not graded: {student} {unit}: {why}".format(**one) for one in self.not_graded]
         return "\n".join([head, *(units if len(units) > 1 else []), *failed])
 
