@@ -6,13 +6,14 @@ INSTALLED := $(VENV)/.installed
 # nbgrader calls `alembic` by name
 export PATH := $(abspath $(VENV)/bin):$(PATH)
 
-.PHONY: help env demo test lab build
+.PHONY: help env demo test lab build gpu-check
 
 help:
 	@echo "make demo   build unit 01, make a sample class, grade it, show the result"
 	@echo "make lab    open JupyterLab on your own copy of the lessons, in my-lessons/ (ARGS=... for more)"
 	@echo "make test   run every test that this machine can run"
 	@echo "make build  make release/ and solutions/ from source/"
+	@echo "make gpu-check   on a machine with an NVIDIA GPU: the GPU's tests and the benchmarks of training"
 	@echo "make env    only make the environment, in .venv/"
 
 env: $(INSTALLED)
@@ -40,3 +41,10 @@ test: env
 	convnets build --check
 	pytest --nbval-lax solutions --doctest-modules course autograder -n $(WORKERS) --dist loadfile
 	pytest -n $(WORKERS) --dist worksteal
+
+# results go to tests/benchmarks/RESULTS.md; without a GPU it stops at the second line and says so
+gpu-check: env
+	pytest -m gpu tests/unit/test_gpu.py
+	python -m tests.benchmarks.training --compile --write
+	python -m tests.benchmarks.cifar paper --compile --write
+	python -m tests.benchmarks.cifar fast --compile --runs 5 --write
