@@ -54,7 +54,8 @@ def released_units():
 def blocks(kind):
     """Return what tells something in all units' solutions or hidden tests: long lines of the ones, cases of the others.
 
-    Not what stands elsewhere in the unit too; nor a line as common as `rng = np.random.default_rng(seed)`.
+    Not what stands elsewhere in the unit too; nor lines as common as `rng = np.random.default_rng(seed)`, nor a case
+    that is a name and no more.
     """
     told = set()
     for source in find_units(ROOT):
@@ -63,7 +64,8 @@ def blocks(kind):
                 told |= {line.strip() for line in block.splitlines() if found == kind}
         shown = "\n".join(BLOCK.sub("", cell.source) for cell in read_source(source).cells)
         told -= {line.strip() for line in shown.splitlines()}
-    return {line for line in told if (len(line) > 40 if kind == "SOLUTION" else 'Case("' in line)}
+    length, mark = (40, "") if kind == "SOLUTION" else (30, 'Case("')
+    return {line for line in told if len(line) > length and mark in line}
 
 
 @pytest.mark.parametrize("kind", ["SOLUTION", "HIDDEN TESTS"])
