@@ -1,0 +1,100 @@
+"""Drivers of unit 09: how a check uses a student's layers and nets; see course/checks/torch_drivers.py."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from course.checks.pretend import PretendDevices
+from course.checks.torch_drivers import array, fill, parameters, seeded, shape_words
+
+TWO = ("cuda:0", "cuda:1")  # the names of two devices that nobody needs to have
+
+
+def layer(make: Callable[..., nn.Module], x: np.ndarray, **settings: float) -> dict[str, Any]:
+    """Make a layer without parameters; return its output for x, and whether a gradient finds its way back."""
+    made = seeded(make, **settings)
+    out = made(torch.as_tensor(x).requires_grad_())
+    flows = isinstance(out, torch.Tensor) and out.requires_grad
+    return {
+        "parameters": [shape_words(p.shape) for p in made.parameters()],
+        "output": array(out),
+        "gradient": "flows back" if flows else "does not flow back",
+    }
+
+
+def stage(
+    make: Callable[..., nn.Module],
+    row: Sequence[Any],
+    in_shape: Sequence[int],
+    x: np.ndarray,
+    **settings: float,
+) -> dict[str, Any]:
+    """Make the layers of one row; return the parameters' shapes, the output for x, and what differs in training."""
+    made = fill(seeded(make, row, in_shape, **settings).to(torch.float64)).eval()
+    with torch.no_grad():
+        out = made(torch.as_tensor(x))
+        trained = in_training(made.train(), torch.as_tensor(x), out)
+    shapes = [shape_words(p.shape) for p in made.parameters()]
+    return {"parameters": shapes, "output": array(out), "in training": trained}
+
+
+def in_training(made: nn.Module, x: torch.Tensor, out: torch.Tensor) -> str:
+    """Return in words what dropout does to the output of a module in training."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        trained = made(x)
+    if torch.allclose(trained, out):
+        return "nothing is dropped"
+    clear = out.abs() > 1e-3 * out.abs().max()
+    share = float((trained[clear] == 0).double().mean())
+    kept = (trained / out)[clear & (trained != 0)]
+    scaled = len(kept) > 0 and float(kept.max() - kept.min()) < 1e-6
+    return dropping(share) if scaled and share > 0.05 else "not dropout of the outputs, but something else"
+
+
+def dropping(share: float) -> str:
+    """Return in words that a share of the outputs is set to 0, to the nearest quarter."""
+    return f"about {25 * round(4 * share)} % of the outputs are set to 0"
+
+
+def two_towers(
+    make: Callable[..., nn.Module], num_classes: int, layers: Sequence[Any], size: int, x: np.ndarray
+) -> dict[str, Any]:
+    """Make a two-tower net on two pretended devices; return where its parameters are, their shapes, and the output for x."""
+    with PretendDevices() as devices, torch.no_grad():
+        made = seeded(make, num_classes, layers, size, devices=TWO).to(torch.float64)
+        fill(made).eval()
+        out = made(torch.as_tensor(x))
+        tensors = list(made.parameters())
+        places = ["first" if str(devices.of(t)) == TWO[0] else str(devices.of(t)) for t in tensors]
+        places = ["second" if place == TWO[1] else place for place in places]
+    return {
+        "parameters": [shape_words(t.shape) for t in tensors],
+        "devices": places,
+        "output": array(out),
+    }
+
+
+def traced(make: Callable[..., nn.Module], num_classes: int, size: int) -> dict[str, Any]:
+    """Make a net on the meta device; return its parameters' shapes, their number, and the output's shape for one image."""
+    found = parameters(make, [num_classes])
+    with torch.device("meta"), torch.no_grad():
+        out = make(num_classes).eval()(torch.empty(1, 3, size, size))
+    return {**found, "output": shape_words(out.shape)}
+
+
+def colours(function: Callable, images: np.ndarray, seed: int, training: Any = None) -> dict[str, Any]:
+    """Call a function that takes a torch.Generator three times: twice from the same state, and once more from there."""
+
+    def call(generator: torch.Generator) -> Any:
+        more = [] if training is None else [torch.from_numpy(training.copy())]
+        return array(function(torch.from_numpy(copy.copy(images)), generator, *more))
+
+    one, other = (torch.Generator().manual_seed(seed) for _ in range(2))
+    return {"once": call(one), "again": call(other), "next": call(one)}

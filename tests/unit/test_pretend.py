@@ -1,0 +1,65 @@
+"""Pretended devices behave as two GPUs do: what is moved carries its device, and tensors of two devices do not mix."""
+
+import pytest
+import torch
+from torch import nn
+
+from course.checks.pretend import PretendDevices
+
+ONE, TWO = torch.device("cuda:0"), torch.device("cuda:1")
+
+
+@pytest.fixture
+def devices():
+    with PretendDevices() as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda t: t.to("cuda:1"),
+        lambda t: t.to(TWO),
+        lambda t: t.to(device=1),
+        lambda t: t.to(TWO, torch.float64, non_blocking=True),
+        lambda t: t.cuda(1),
+        lambda t: t.to(torch.ones(2, device="cuda:1")),
+        lambda t: torch.zeros_like(t.to(TWO)),
+    ],
+)
+def test_what_is_moved_is_there(devices, move):
+    assert devices.of(move(torch.ones(3))) == TWO
+    assert move(torch.ones(3)).device == TWO
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.Conv2d(3, 4, 3).to(TWO),
+        lambda: nn.Conv2d(3, 4, 3).to(device="cuda:1"),
+        lambda: nn.Conv2d(3, 4, 3, device=TWO),
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 3)).to(TWO).to(torch.float64)[0],
+    ],
+)
+def test_a_module_that_is_moved_takes_its_parameters_along(devices, make):
+    assert {devices.of(p) for p in make().parameters()} == {TWO}
+
+
+def test_a_module_refuses_what_lies_elsewhere(devices):
+    conv = nn.Conv2d(3, 4, 3).to(ONE)
+    with pytest.raises(RuntimeError, match="two devices: cpu and cuda:0"):
+        conv(torch.ones(1, 3, 5, 5))
+    assert devices.of(conv(torch.ones(1, 3, 5, 5).to(ONE))) == ONE
+
+
+def test_tensors_of_two_devices_do_not_join_until_one_is_fetched(devices):
+    a, b = torch.ones(2).to(ONE), torch.ones(2).to(TWO)
+    with pytest.raises(RuntimeError, match="cuda:0 and cuda:1"):
+        torch.cat([a, b])
+    assert devices.of(torch.cat([a, b.to(a.device)])) == ONE
+    assert torch.cat([a, b.to(a)]).cpu().tolist() == [1, 1, 1, 1]
+
+
+def test_moving_a_tensor_nowhere_leaves_it_where_it_is(devices):
+    x = torch.ones(2).to(ONE)
+    assert devices.of(x.to(None)) == devices.of(x.to(torch.float64)) == ONE
