@@ -19,6 +19,7 @@ c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.ClearHiddenTests",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
+c.NotebookClient.store_widget_state = False  # else a page of feedback asks the network for its explorers
 c.ClearSolutions.code_stub = {"python": "# Your code here.\nraise NotImplementedError"}
 
 # Grading from formgrader, or by `nbgrader autograde`: it too rebuilds each notebook from source/ and runs it in the

@@ -1,5 +1,8 @@
 """Explorers: figures to play with. Their maths runs in the browser, so they go on when the kernel stops.
 
+A saved notebook keeps a page of each, which also works when it is exported (nbconvert) and there is no network. Only a
+notebook that stores widget state does not: `jupyter nbconvert --execute --ExecutePreprocessor.store_widget_state=False`.
+
 Each is loaded only when it is asked for, and none needs torch:
 
 >>> from course.explorers import ConvExplorer

@@ -162,7 +162,7 @@ class ArchitectureBuilder {
       if (Array.isArray(start)) return null;
       const label = `${name} of the layer chosen`, get = () => this.layer()?.[n + 1] ?? 0;
       if (start === true) return page.tick(name, get, put(n + 1));
-      return page.group(name, page.number(label, get, put(n + 1), { step: Number.isInteger(start) ? 1 : "any", class: "cx-wide" }));
+      return page.group(name, page.number(label, get, put(n + 1), { step: Number.isInteger(start) ? 1 : 0.05, class: "cx-wide" }));
     });
     const by = (step) => () => this.move(this.chosen, this.chosen.at(-1) + step);
     const inside = kind === "residual" ? [page.button("open or close", () => this.toggle(), "open or close the block"), page.button("+ into body", () => this.addInside(1)), page.button("+ into shortcut", () => this.addInside(2))] : [];

@@ -25,7 +25,7 @@ class DropoutLab {
     const slider = el("input", { type: "range", min: 0, max: 1, step: 0.05, "aria-label": "p by slider", oninput: () => page.set({ p: slider.valueAsNumber }) });
     page.fields.push(() => { slider.value = page.state.p; });
     const bar = el("div", { class: "cx-bar" },
-      page.group("p, the probability of dropping", page.number("p", () => page.state.p, (p) => page.set({ p }), { step: "any", class: "cx-wide" }), slider),
+      page.group("p, the probability of dropping", page.number("p", () => page.state.p, (p) => page.set({ p }), { step: 0.05, class: "cx-wide" }), slider),
       page.choice("The net is", [["training", "in training: with masks"], ["evaluation", "in evaluation: whole"]], () => (page.state.training ? "training" : "evaluation"), (way) => page.set({ training: way === "training" })),
       page.choice("Scaled", [["inverted", "in training, by 1 / (1 − p)"], ["classic", "in evaluation, by 1 − p"]], () => (page.state.inverted ? "inverted" : "classic"), (way) => page.set({ inverted: way === "inverted" })),
       page.choice("Hidden units are", [["relu", "ReLU"], ["linear", "linear"]], () => page.state.activation, (activation) => page.set({ activation })),

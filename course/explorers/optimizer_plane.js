@@ -21,7 +21,7 @@ class OptimizerPlane {
   }
 
   show(host) {
-    const { page } = this, decimal = (label, get, put) => page.group(label, page.number(label, get, put, { step: "any", class: "cx-wide" }));
+    const { page } = this, decimal = (label, step, get, put) => page.group(label, page.number(label, get, put, { step, class: "cx-wide" }));
     const start = (n) => (value) => page.set({ start: page.state.start.map((old, m) => (m === n ? value : old)) });
     this.notes = el("ul", { class: "cx-remarks" });
     this.formula = el("p", { class: "cx-formula" });
@@ -31,9 +31,9 @@ class OptimizerPlane {
     this.scrub = page.scrubber("step by step", { count: () => page.state.steps + 1, at: () => Math.min(this.step, page.state.steps), go: (n) => this.goTo(n), words: () => `step ${this.step}`, pace: 60 });
     const bar = el("div", { class: "cx-bar" },
       page.choice("Surface", Object.entries(SURFACES).map(([key, [name]]) => [key, name]), () => page.state.surface, (surface) => page.set({ surface })),
-      decimal("Learning rate", () => page.state.rate, (rate) => page.set({ rate })), decimal("β", () => page.state.beta, (beta) => page.set({ beta })),
+      decimal("Learning rate", 0.01, () => page.state.rate, (rate) => page.set({ rate })), decimal("β", 0.05, () => page.state.beta, (beta) => page.set({ beta })),
       page.group("Steps", page.number("Steps", () => page.state.steps, (steps) => { this.step = steps; page.set({ steps }); }, { min: 1, max: 1000 })),
-      decimal("Start x", () => page.state.start[0], start(0)), decimal("Start y", () => page.state.start[1], start(1)),
+      decimal("Start x", 0.5, () => page.state.start[0], start(0)), decimal("Start y", 0.5, () => page.state.start[1], start(1)),
       page.choice("Map of", Object.entries(METHODS).map(([key, [name]]) => [key, name]), () => page.state.mapped, (mapped) => page.set({ mapped })),
       page.reset(() => { this.step = this.page.first.steps; }));
     return page.show(host, bar, this.legend, this.notes, el("div", { class: "cx-grids" }, this.plane.node, this.map.node), this.scrub, page.live,

@@ -120,7 +120,7 @@ export class Page {
     outside?.focus({ preventScroll: true });
   }
 
-  // A whole number (or any, with step "any") of the state: get() reads it, put(n) stores it.
+  // A whole number (or any, with another step or "any") of the state: get() reads it, put(n) stores it.
   number(label, get, put, props = {}) {
     const input = el("input", {
       type: "number", "aria-label": label, title: label, step: 1, ...props,

@@ -1,11 +1,14 @@
 """What holds for every explorer: no serious fault by axe-core, 320 px, big enough targets, exported pages."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbgrader.preprocessors import Execute
+from traitlets.config import PyFileConfigLoader
 
 import course.explorers
 from course.explorers import *  # noqa: F403
@@ -68,23 +71,65 @@ def test_the_copied_call_is_the_repr(show, name):
     assert show(explorer).code("Python") == repr(explorer)
 
 
-def test_all_work_in_a_page_exported_by_nbconvert_without_a_network(chromium, tmp_path):
-    outputs = []
+WORK = (
+    """() => [...document.querySelectorAll('.cx')].map(root => root.querySelector('.cx-live').textContent)"""
+)
+
+
+def write_notebook(path, outputs=True):
+    """Write a notebook of a cell an explorer, with what JupyterLab saves as its output."""
+    cells = [nbformat.v4.new_code_cell("from course.explorers import *")]
     for name in EXPLORERS:
         data, _ = new(name)._repr_mimebundle_()
-        outputs.append(nbformat.v4.new_output("display_data", data=data))
-    cell = nbformat.v4.new_code_cell("...", outputs=outputs)
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "page.ipynb")
-    command = [sys.executable, "-m", "nbconvert", "--to", "html", "page.ipynb"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    context = chromium.new_context(offline=True)
-    page = context.new_page()
-    page.goto((tmp_path / "page.html").as_uri())
-    page.wait_for_function(
-        "count => [...document.querySelectorAll('.cx-live')].filter(p => p.textContent).length === count",
-        arg=len(EXPLORERS),
-    )
-    before = page.locator(".cx-live").first.inner_text()
-    page.locator(".cx").first.get_by_label("Step on").click()
-    page.wait_for_function("before => document.querySelector('.cx-live').textContent !== before", arg=before)
-    context.close()
+        shown = [nbformat.v4.new_output("execute_result", data=data)] if outputs else []
+        cells.append(nbformat.v4.new_code_cell(f"{name}()", outputs=shown))
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+
+
+def export(folder, *options):
+    """Export page.ipynb of a folder as nbconvert does it, and return the page's address."""
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", *options, "page.ipynb"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    return (folder / "page.html").as_uri()
+
+
+def each_steps_on(chromium, address):
+    """Open a page without a network, and make a step in each explorer: each draws and answers."""
+    with chromium.new_context(offline=True) as context, context.new_page() as page:
+        page.goto(address)
+        page.wait_for_function(f"({WORK})().filter(Boolean).length === {len(EXPLORERS)}")
+        before = page.evaluate(WORK)
+        for explorer in page.locator(".cx").all():
+            at_end = explorer.locator(".cx-scrub input").evaluate("range => range.value === range.max")
+            explorer.get_by_label("Step back" if at_end else "Step on").click()
+        page.wait_for_function(f"before => ({WORK})().every((said, n) => said !== before[n])", arg=before)
+        assert page.evaluate("document.querySelectorAll('.cx-error').length") == 0
+
+
+def test_each_works_in_a_saved_notebook_exported_by_nbconvert_without_a_network(chromium, tmp_path):
+    write_notebook(tmp_path / "page.ipynb")
+    each_steps_on(chromium, export(tmp_path))
+
+
+@pytest.mark.slow
+def test_each_works_where_nbconvert_executes_and_stores_no_widget_state(chromium, tmp_path):
+    write_notebook(tmp_path / "page.ipynb", outputs=False)
+    without = "--ExecutePreprocessor.store_widget_state=False"
+    each_steps_on(chromium, export(tmp_path, "--execute", without))
+
+
+def test_nbgrader_stores_no_widget_state_so_that_feedback_shows_the_explorers():
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
+    assert Execute(config=config).store_widget_state is False
+
+
+def test_release_notebooks_hold_no_output_and_no_widget_state():
+    notebooks = sorted(ROOT.glob("release/*/*.ipynb"))
+    assert notebooks
+    for path in notebooks:
+        notebook = nbformat.read(path, 4)
+        assert "widgets" not in notebook.metadata
+        assert not any(cell.get("outputs") for cell in notebook.cells)
