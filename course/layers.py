@@ -244,7 +244,8 @@ def _backward(layer: Callable, grad_out: Any, *arrays: Any) -> Arrays:
     grad, *inputs = _tensors(grad_out, *arrays)
     for tensor in inputs:
         tensor.requires_grad_()
-    out = layer(torch.nn.functional, *inputs)
+    with torch.enable_grad():  # also where autograd is off, as within a backward of the student's in PyTorch
+        out = layer(torch.nn.functional, *inputs)
     if out.shape != grad.shape:
         raise ValueError(f"grad_out has shape {tuple(grad.shape)}, but the output has {tuple(out.shape)}")
     return tuple(gradient.numpy() for gradient in torch.autograd.grad(out, inputs, grad))

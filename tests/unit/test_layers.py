@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from course import layers
 
@@ -174,3 +175,9 @@ def test_a_stand_in_is_no_answer_to_an_exercise():
     assert verdict.score == 0
     assert "course.layers is for experiments" in verdict.text
     assert layers.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), np.zeros(1)).shape == (1, 1, 2, 2)
+
+
+def test_a_backward_works_where_autograd_is_off():
+    grad_out, x = np.ones((1, 2)), np.array([[-1.0, 2.0]])
+    with torch.no_grad():
+        assert layers.relu_backward(grad_out, x).tolist() == [[0.0, 1.0]]
