@@ -40,7 +40,8 @@ from course.training import best_device
 # ## Bring your own
 #
 # As in unit 07, `carry` fetches your functions from the notebooks beside this one, and now your `LeNet5` too, with the classes that it is
-# built from. What is missing or does not pass its check is replaced by a stand-in.
+# built from. What is missing or does not pass its check is replaced by a stand-in. That one is computed by PyTorch, so where you compare it with PyTorch
+# below, the two will agree to the last digit.
 
 # %% tags=["experiment"]
 carry("LeNet5")
