@@ -49,6 +49,21 @@ TOPICS = (
     "epochs",
     "evaluation",
     "speed",
+    "receptive",
+    "vgg_blocks",
+    "vgg",
+    "footprint",
+    "shortcuts",
+    "blocks",
+    "stages",
+    "gradient_flow",
+    "resnet",
+    "alexnet_shapes",
+    "alexnet_layers",
+    "alexnet_nets",
+    "two_towers",
+    "plateau",
+    "colour_shift",
 )
 
 
