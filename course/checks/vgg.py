@@ -40,7 +40,7 @@ def net_plan(depth: int, num_classes: int = 1000, batch_norm: bool = False, widt
 
 
 def told(
-    plan: Plan, x: Any, batch_norm: bool, training: bool = True, evaluation: bool = False, first: int = 0
+    plan: Plan, x: Any, batch_norm: bool, training: bool, evaluation: bool = False, first: int = 0
 ) -> dict[str, Any]:
     """Return what the driver reports of a plan; training, evaluation: whether two passes differ."""
     said = report(plan, x, first)
@@ -53,10 +53,15 @@ def told(
 
 
 def net(
-    depth: int, num_classes: int = 1000, batch_norm: bool = False, width: int = 64, x: Any = None
+    depth: int,
+    num_classes: int = 1000,
+    batch_norm: bool = False,
+    width: int = 64,
+    dropout: float = 0.5,
+    x: Any = None,
 ) -> dict[str, Any]:
     """Return what the driver reports of a VGG net."""
-    return told(net_plan(depth, num_classes, batch_norm, width), x, batch_norm)
+    return told(net_plan(depth, num_classes, batch_norm, width), x, batch_norm, dropout > 0)
 
 
 NET = through("vgg_drivers.network")
@@ -65,6 +70,7 @@ NET = through("vgg_drivers.network")
 def _random_net(rng: np.random.Generator) -> Case:
     depth, classes = int(rng.choice([11, 13, 16, 19])), int(rng.integers(2, 30))
     settings: dict[str, Any] = {"batch_norm": True} if rng.random() < 0.5 else {}
+    settings |= {"dropout": 0} if rng.random() < 0.3 else {}
     if rng.random() < 0.3:
         return Case("random", NET, depth, classes, **settings)
     height, width = (int(n) for n in rng.integers(32, 100, 2))
@@ -76,14 +82,16 @@ VGG = Exercise(
     "VGG",
     UNIT,
     points=4,
-    parameters=("depth", "num_classes", "batch_norm", "width"),
+    parameters=("depth", "num_classes", "batch_norm", "width", "dropout"),
     returns="an nn.Module",
     oracle=net,
     driven=True,
     cases=(
         Case("VGG-11, two channels wide", NET, 11, 10, width=2, x=normal(1, 3, 32, 32)),
+        Case("images of 224 x 224", NET, 11, 3, width=1, x=normal(1, 3, 224, 224)),
         Case("images that are not square", NET, 11, 7, width=1, x=normal(2, 3, 64, 96)),
         Case("batch norm", NET, 11, 5, batch_norm=True, width=2, x=normal(2, 3, 64, 64)),
+        Case("no dropout", NET, 13, 4, width=1, dropout=0, x=normal(1, 3, 32, 64)),
         Case("VGG-16, its parameters counted", NET, 16),
         Case("VGG-19 for ten classes, counted", NET, 19, 10),
     ),
@@ -92,7 +100,7 @@ VGG = Exercise(
         "The net has two parts. The first is five blocks in a row; what goes into each is what the one before has made, and the first reads "
         "3 colours. The second is the table's last four lines. Which numbers in the two depend on width?",
         "In `__init__`, after `super().__init__()`, make one nn.Sequential of the five blocks, then one of the head: AdaptiveAvgPool2d(7), "
-        "Flatten, and three Linear layers, the first two each with a ReLU and a Dropout behind it. `forward` calls one and then the other.",
+        "Flatten, and three Linear layers, the first two each with a ReLU and nn.Dropout(dropout) behind it. `forward` calls one and then the other.",
         "The blocks' channels are `[3, width, 2 * width, 4 * width, 8 * width, 8 * width]`; block i goes from number i to number i + 1, and has "
         "`CONVS[depth][i]` convolutions. The first linear layer reads `8 * width * 7 * 7` values, both hidden ones make `64 * width`.",
     ),
@@ -102,8 +110,9 @@ VGG = Exercise(
 def _bent(change: Callable[[Plan], Plan], **more: Any) -> Callable[..., dict[str, Any]]:
     """Return the driver's report of a net in whose plan something is different."""
 
-    def wrong(depth, num_classes=1000, batch_norm=False, width=64, x=None):
-        return told(change(net_plan(depth, num_classes, batch_norm, width)), x, batch_norm, **more)
+    def wrong(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
+        plan = change(net_plan(depth, num_classes, batch_norm, width))
+        return told(plan, x, batch_norm, **({"training": dropout > 0} | more))
 
     return wrong
 
@@ -125,13 +134,23 @@ VGG.misconception(
 
 VGG.misconception(
     "forgets-the-dropout",
-    "Two passes over the same images give the same in training: there is no dropout. nn.Dropout() stands behind both hidden ReLUs.",
-    when=lambda value, *setup, x=None, **settings: value.get("two passes differ in training") is False,
+    "Two passes over the same images give the same in training: there is no dropout. nn.Dropout(dropout) stands behind both hidden ReLUs.",
+    when=lambda value, *setup, dropout=0.5, **settings: (
+        dropout > 0 and value.get("two passes differ in training") is False
+    ),
 )(_bent(lambda plan: plan, training=False))
 
 VGG.misconception(
+    "ignores-dropout",
+    "Your net drops values with dropout=0 too: hand it on, `nn.Dropout(dropout)`.",
+    when=lambda value, *setup, dropout=0.5, **settings: (
+        dropout == 0 and value.get("two passes differ in training") is True
+    ),
+)(_bent(lambda plan: plan, training=True))
+
+VGG.misconception(
     "drops-in-evaluation",
-    "Your net drops values in evaluation too. nn.Dropout() stops by itself when net.eval() is called; F.dropout needs training=self.training.",
+    "Your net drops values in evaluation too. nn.Dropout stops by itself when net.eval() is called; F.dropout needs training=self.training.",
     when=lambda value, *setup, x=None, **settings: value.get("two passes differ in evaluation") is True,
 )(_bent(lambda plan: plan, evaluation=True))
 
@@ -151,35 +170,35 @@ VGG.misconception(
     "doubles-once-more",
     "Your last stage is 16 widths. Channels double from stage to stage up to 8 widths; the fifth has as many as the fourth.",
 )
-def _(depth, num_classes=1000, batch_norm=False, width=64, x=None):
+def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
     plan = body(depth, batch_norm, width, (1, 2, 4, 8, 16)) + head(16 * width, 64 * width, num_classes)
-    return told(plan, x, batch_norm)
+    return told(plan, x, batch_norm, dropout > 0)
 
 
 @VGG.misconception(
     "averages-each-map",
     "Your pooling leaves one number of each map, as later nets do. VGG's head reads 7 x 7 of them: AdaptiveAvgPool2d(7).",
 )
-def _(depth, num_classes=1000, batch_norm=False, width=64, x=None):
+def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
     plan = body(depth, batch_norm, width) + head(8 * width, 64 * width, num_classes, side=1)
-    return told(plan, x, batch_norm)
+    return told(plan, x, batch_norm, dropout > 0)
 
 
 @VGG.misconception(
     "only-224",
     "Your net takes images of 224 x 224 only. AdaptiveAvgPool2d(7) in front of Flatten turns maps of any size into 7 x 7.",
 )
-def _(depth, num_classes=1000, batch_norm=False, width=64, x=None):
+def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
     if x is not None and not all(224 <= side < 256 for side in x.shape[2:]):
         raise runs_into("RuntimeError")
-    return net(depth, num_classes, batch_norm, width, x)
+    return net(depth, num_classes, batch_norm, width, dropout, x)
 
 
 @VGG.misconception(
     "forgets-to-flatten",
     "Flatten is missing. A linear layer takes the last axis of what it gets, and here that must be all 7 · 7 values of all channels.",
 )
-def _(depth, num_classes=1000, batch_norm=False, width=64, x=None):
+def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
     if x is not None:
         raise runs_into("RuntimeError")
     return net(depth, num_classes, batch_norm, width)
@@ -189,45 +208,45 @@ def _(depth, num_classes=1000, batch_norm=False, width=64, x=None):
     "always-a-thousand",
     "Your net has 1,000 scores for any num_classes: the last linear layer makes num_classes.",
 )
-def _(depth, num_classes=1000, batch_norm=False, width=64, x=None):
-    return told(net_plan(depth, 1000, batch_norm, width), x, batch_norm)
+def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
+    return net(depth, 1000, batch_norm, width, dropout, x)
 
 
 @VGG.misconception(
     "ignores-batch-norm", "Your net is the same with batch_norm=True: hand it on to vgg_block."
 )
-def _(depth, num_classes=1000, batch_norm=False, width=64, x=None):
-    return told(net_plan(depth, num_classes, False, width), x, batch_norm)
+def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
+    return told(net_plan(depth, num_classes, False, width), x, batch_norm, dropout > 0)
 
 
 @VGG.misconception(
     "ignores-the-width",
     "Your net does not depend on width. The stages have width, 2, 4, 8 and 8 widths, and the hidden layers 64.",
-    when=lambda value, depth, num_classes=1000, batch_norm=False, width=64, x=None: (
+    when=lambda value, depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None: (
         width != 64 and value["parameters"][:1] == ["64 x 3 x 3 x 3"]
     ),
 )
-def _(depth, num_classes=1000, batch_norm=False, width=64, x=None):
-    return told(net_plan(depth, num_classes, batch_norm), None, batch_norm)
+def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
+    return net(depth, num_classes, batch_norm)
 
 
 @VGG.misconception(
     "hidden-layers-of-4096",
     "Your hidden layers have 4,096 values for any width. They grow and shrink with the net: 64 * width.",
-    when=lambda value, depth, num_classes=1000, batch_norm=False, width=64, x=None: (
+    when=lambda value, depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None: (
         width != 64 and f"4096 x {8 * width * 49}" in value["parameters"]
     ),
 )
-def _(depth, num_classes=1000, batch_norm=False, width=64, x=None):
+def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
     plan = body(depth, batch_norm, width) + head(8 * width, 4096, num_classes)
-    return told(plan, None, batch_norm)
+    return told(plan, None, batch_norm, True)
 
 
 @VGG.misconception(
     "depth-counts-convolutions",
     "Your stages have other numbers of convolutions than the table: depth counts the three linear layers too. VGG-16 has 13 convolutions.",
 )
-def _(depth, num_classes=1000, batch_norm=False, width=64, x=None):
+def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
     if depth != 16:  # 16 convolutions are VGG-19's
-        return net(depth, num_classes, x=x, batch_norm=batch_norm, width=width)
-    return told(net_plan(19, num_classes, batch_norm, width), x, batch_norm)
+        return net(depth, num_classes, batch_norm, width, dropout, x)
+    return net(19, num_classes, batch_norm, width, dropout, x)
