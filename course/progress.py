@@ -11,6 +11,8 @@ from tqdm import tqdm
 class Cell:
     """What tqdm writes to in a notebook: each text takes the place of the one before, so that the saved output is one line."""
 
+    encoding = "utf-8"  # tqdm then draws blocks
+
     def __init__(self) -> None:
         from IPython.display import display
 

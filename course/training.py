@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def default_optimizer(model: torch.nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
 
 
-def check_arguments(model: Any, **numbers: int) -> None:
+def check_arguments(model: Any, **numbers: Any) -> None:
     """Raise TrainingError for arguments of fit() that cannot be meant."""
     if not isinstance(model, torch.nn.Module):
         raise TrainingError(
@@ -98,7 +99,7 @@ def check_arguments(model: Any, **numbers: int) -> None:
         )
     for name, number in numbers.items():
         least = 0 if name == "seed" else 1
-        if not isinstance(number, int) or number < least:
+        if not isinstance(number, Integral) or number < least:
             raise TrainingError(f"{name}={number!r}: it is a whole number of at least {least}")
 
 

@@ -73,6 +73,10 @@ def test_fit_learns_and_keeps_one_number_an_epoch():
     assert history.images_per_second > 0 and "\n" not in repr(history)
 
 
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    assert len(quietly(net(), blobs(), epochs=np.int64(1), batch_size=np.int32(20)).lr) == 1
+
+
 def test_a_step_is_one_step_of_torch_on_the_mean_loss():
     x, y = blobs(12)
     ours, theirs = net(), net()
@@ -189,7 +193,7 @@ def shaken(x):
 
 def run(model, epochs, path=None, augment=shaken):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.7)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 3, gamma=0.7)
     options = dict(optimizer=optimizer, schedule=schedule, augment=augment, checkpoint=path)
     return quietly(model, blobs(), blobs(seed=1), epochs=epochs, **options)
 
