@@ -692,7 +692,7 @@ for name, (model, batch) in options.items():
             speeds[name] = max(throughput(model, batch, 10) for _ in range(3))
         print(f"{name:14} measured in {perf_counter() - start:.1f} seconds")
     except Exception as error:
-        print(f"{name:14} does not work here: {type(error).__name__}")
+        print(f"{name:14} does not work here: {str(error)[:65]}")
 plot_bars(speeds, "images a second", f"a wider net, forward, on {device}")
 
 # %% [markdown]
