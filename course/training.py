@@ -67,7 +67,7 @@ def fit(
     Raises TrainingError, one line that says what to do, for arguments that do not go together, a device that is not there,
     a full memory, and a loss that is no longer a number.
     """
-    check_arguments(model, epochs=epochs, batch_size=batch_size, seed=seed)
+    epochs, batch_size, seed = checked(model, epochs=epochs, batch_size=batch_size, seed=seed)
     optimizer = optimizer or getattr(schedule, "optimizer", None)
     check_optimizer(model, optimizer, schedule)
     chosen = settings(device, precision, channels_last)
@@ -91,8 +91,8 @@ def default_optimizer(model: torch.nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
 
 
-def check_arguments(model: Any, **numbers: Any) -> None:
-    """Raise TrainingError for arguments of fit() that cannot be meant."""
+def checked(model: Any, **numbers: Any) -> list[int]:
+    """Return the numbers as Python's own whole numbers; raise TrainingError if they are none, or the model is no model."""
     if not isinstance(model, torch.nn.Module):
         raise TrainingError(
             f"model is a {type(model).__name__}, not a torch.nn.Module; did you mean to call the class?"
@@ -101,6 +101,7 @@ def check_arguments(model: Any, **numbers: Any) -> None:
         least = 0 if name == "seed" else 1
         if not isinstance(number, Integral) or number < least:
             raise TrainingError(f"{name}={number!r}: it is a whole number of at least {least}")
+    return [int(number) for number in numbers.values()]
 
 
 def check_optimizer(model: torch.nn.Module, optimizer: torch.optim.Optimizer | None, schedule: Any) -> None:
@@ -136,7 +137,7 @@ def evaluate(
 
     Raises TrainingError as fit() does.
     """
-    check_arguments(model, batch_size=batch_size)
+    (batch_size,) = checked(model, batch_size=batch_size)
     first = next(model.parameters(), None)
     chosen = settings(device if device is not None or first is None else first.device, precision, False)
     chosen.place(model)
