@@ -160,47 +160,65 @@ def test_a_unit_that_is_not_there_and_a_course_without_release_are_told(course, 
         bundle(tmp_path / "nowhere", [], course / "out.zip")
 
 
+def commands(page):
+    """Return the commands of a page, in order."""
+    blocks = re.findall(r"^```\n(.*?)^```$", page, re.S | re.M)
+    return [line.split("#")[0].split() for block in blocks for line in block.splitlines()]
+
+
 @pytest.fixture(scope="module")
-def installed(packed, tmp_path_factory):
+def installed(packed, files, tmp_path_factory):
     """Unpack the bundle and install it as its README says, into an environment that has never heard of this checkout."""
     home = tmp_path_factory.mktemp("student")
     zipfile.ZipFile(io.BytesIO(packed.read_bytes())).extractall(home)
     folder = home / "convnets"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / ".venv"], check=True)
+    make, install = commands(files["convnets/README.md"])[:2]
+    subprocess.run([sys.executable, *make[1:], "--without-pip"], cwd=folder, check=True)
     (own,) = (folder / ".venv").glob("lib/python3*/site-packages")
     # the packages from the network are those that are here; this checkout, being a link among them, is not taken along
     (own / "packages.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    pip = [folder / ".venv/bin/python", "-m", "pip", "install", "-q", "--no-index", "--no-deps"]
-    subprocess.run([*pip, "--no-build-isolation", "-e", "."], cwd=folder, check=True)
+    assert install[:2] == [".venv/bin/pip", "install"]
+    offline = ["--no-index", "--no-deps", "--no-build-isolation"]
+    pip = [folder / ".venv/bin/python", "-m", "pip", *install[1:], "-q", *offline]
+    subprocess.run(pip, cwd=folder, check=True)
     return folder
 
 
 def run(folder, *command, code=0):
     """Run a command of the bundle in its folder; return what it printed."""
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder.parent), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [folder / ".venv/bin" / command[0], *command[1:]],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 @pytest.mark.slow
-def test_unit_01_can_be_done_from_the_unpacked_bundle_alone(installed):
-    where = run(installed, "python", "-c", "import course; print(course.__file__)")
+def test_unit_01_can_be_done_from_the_unpacked_bundle_alone_as_its_page_says(installed, files):
+    where = run(installed, ".venv/bin/python", "-c", "import course; print(course.__file__)")
     assert where.strip() == str(installed / "course/__init__.py")
-    run(installed, "python", "-c", "import autograder", code=1)
-    assert f"new: my-lessons/{UNIT}/{UNIT}.ipynb" in run(installed, "convnets", "lab", "--", "--version")
-    assert f"0 of {EXERCISES} exercises right" in run(installed, "convnets", "check", "01", code=1)
-    assert "hint 2 of 3" in run(installed, "convnets", "hint", "conv2d", "2")
-    assert "no solution of conv2d here" in run(installed, "convnets", "hint", "conv2d", "solution")
+    run(installed, ".venv/bin/python", "-c", "import autograder", code=1)
+    lab, check, hint, submit, upgrade = commands(files["convnets/README.md"])[2:]
+    assert f"new: my-lessons/{UNIT}/{UNIT}.ipynb" in run(installed, *lab, "--", "--version")
+    assert f"0 of {EXERCISES} exercises right" in run(installed, *check, code=1)
+    assert "conv2d, hint 2 of 3" in run(installed, *hint)
+    assert "no solution of conv2d here" in run(installed, *hint[:-1], "solution")
     solve(installed / f"my-lessons/{UNIT}/{UNIT}.ipynb")
-    assert f"{EXERCISES} of {EXERCISES} exercises right" in run(installed, "convnets", "check", "01")
-    assert f"made: my-lessons/hand-in/{UNIT}.ipynb" in run(installed, "convnets", "submit", "01")
+    assert f"{EXERCISES} of {EXERCISES} exercises right" in run(installed, *check)
+    assert f"made: my-lessons/hand-in/{UNIT}.ipynb" in run(installed, *submit)
+    correct(installed / f"release/{UNIT}/{UNIT}.ipynb")
+    assert "convnets lab --upgrade" in run(installed, *lab, "--", "--version")
+    assert "my-lessons/backups/" in run(installed, *upgrade, "--", "--version")
+    mine = nbformat.read(installed / f"my-lessons/{UNIT}/{UNIT}.ipynb", 4)
+    assert mine.cells[0].source.endswith("Corrected.")
+    assert not [cell for cell in mine.cells if "raise NotImplementedError" in cell.source]
+
+
+def correct(path):
+    """Publish a newer release of a lesson."""
+    notebook = nbformat.read(path, 4)
+    notebook.cells[0].source += "\n\nCorrected."
+    notebook.cells[0]["id"] = "another"
+    nbformat.write(notebook, path)
 
 
 def solve(path):
