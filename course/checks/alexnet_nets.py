@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from course.checks import functional
-from course.checks.alexnet_tables import ALEXNET, TWO_GPU, UNIT, Table, net
+from course.checks.alexnet_shapes import torch_shapes
+from course.checks.alexnet_tables import ALEXNET, TWO_GPU, UNIT, Table, kind, net
 from course.checks.exercise import Case, Exercise, normal, runs_into
 from course.checks.functional import Tape
 from course.checks.recipe import through
@@ -81,7 +82,7 @@ AlexNet = Exercise(
     "AlexNet",
     UNIT,
     points=3,
-    parameters=("setup", "x"),
+    parameters=("arguments", "x"),
     returns="a module",
     oracle=torch_alexnet,
     driven=True,
@@ -150,6 +151,36 @@ def _(setup, x=None):
     if x is not None:
         raise runs_into("RuntimeError")
     return torch_alexnet(setup[:1])
+
+
+@AlexNet.misconception(
+    "keeps-its-stages-in-a-list",
+    "Your net has no parameters: a plain list hides its modules from PyTorch. Put them into an nn.Sequential.",
+)
+def _(setup, x=None):
+    if x is not None:
+        raise runs_into("RuntimeError")
+    return {"parameters": [], "count": 0}
+
+
+@AlexNet.misconception(
+    "builds-rows-for-their-own-output",
+    "Each of your stages is made for the shape that it gives, not for the one that it gets. What comes into a row is the shape of the line before; "
+    "what comes into the first is the INPUT.",
+)
+def _(setup, x=None):
+    if x is not None:
+        raise runs_into("RuntimeError", "ValueError")
+    num_classes, layers, size = filled(setup)
+    shapes: list[tuple[int, ...]] = []
+    for row, (after, _) in zip(layers, list(torch_shapes(layers, size).values())[1:], strict=True):
+        if kind(row) == "CONV":
+            shapes += [(row[1], row[1] // row[5], row[2], row[2]), (row[1],)]
+        elif kind(row) == "FC":
+            units = num_classes if row[0] == "FC8" else row[1]
+            shapes += [(units, after[0] if row[0] != "FC8" else units), (units,)]
+    words = [shape_words(shape) for shape in shapes]
+    return {"parameters": words, "count": sum(int(torch.Size(shape).numel()) for shape in shapes)}
 
 
 @AlexNet.misconception(

@@ -183,6 +183,12 @@ idea(
     one=True,
 )
 idea(
+    "mixes-up-the-channels",
+    "Your covariance is not that of red, green and blue: reshaping (N, 3, H, W) to (3, -1) at once puts pixels of all channels into each row. Move the channels "
+    "to the front first: `movedim(1, 0)`.",
+    lambda images: mixed_up(images),
+)
+idea(
     "standard-deviations-for-eigenvalues",
     "You multiply by the square roots of the eigenvalues, the standard deviations. The paper takes the eigenvalues themselves.",
     lambda images: directions(images, np.sqrt),
@@ -219,6 +225,12 @@ idea(
     "You did not take the mean colour away before you multiplied the pixels: that is no covariance. torch.cov does it for you.",
     lambda images: directions(images, centred=False),
 )
+
+
+def mixed_up(images: Any) -> np.ndarray:
+    """Return the matrix of someone who reshapes without moving the channels."""
+    values, vectors = np.linalg.eigh(np.cov(np.reshape(images, (3, -1))))
+    return vectors * values
 
 
 def rows(images: Any) -> np.ndarray:

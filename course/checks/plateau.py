@@ -184,6 +184,18 @@ def _(errors, lr, patience=2, factor=0.1):
 
 
 @plateau_schedule.misconception(
+    "takes-drops-back",
+    "You count from the lowest error alone, so a new lowest takes the drops before it back. A drop is for good: go through the errors one by one, and "
+    "keep the rate.",
+)
+def _(errors, lr, patience=2, factor=0.1):
+    if not errors:
+        return lr
+    ago = len(errors) - 1 - int(np.argmin(errors))
+    return lr * factor ** (ago // (patience + 1))
+
+
+@plateau_schedule.misconception(
     "ignores-its-settings",
     "Your answer does not depend on patience or factor: 2 and 0.1 are only what they are when nobody says otherwise.",
 )

@@ -20,6 +20,10 @@ MIXES = (  # what may meet a tensor of another device
 )
 
 
+class DevicesMeet(RuntimeError):
+    """Tensors of two devices were put into one computation."""
+
+
 class PretendDevices(TorchFunctionMode):
     """Within the block, moving a tensor only names it, and tensors of different names do not mix.
 
@@ -28,7 +32,7 @@ class PretendDevices(TorchFunctionMode):
     ...     print(devices.of(moved * 2), moved.device)
     cuda:1 cuda:1
 
-    Raises RuntimeError, as torch does, where tensors of two devices meet.
+    Raises DevicesMeet, where torch would raise a RuntimeError: where tensors of two devices meet.
     """
 
     def __init__(self) -> None:
@@ -65,7 +69,7 @@ class PretendDevices(TorchFunctionMode):
         devices = {self.of(t) for t in tensors_in((args, kwargs)) if t.dim()}
         if len(devices) > 1:
             found = " and ".join(sorted(map(str, devices)))
-            raise RuntimeError(
+            raise DevicesMeet(
                 f"Expected all tensors to be on the same device, but found two devices: {found}"
             )
         out = func(*args, **kwargs)

@@ -225,6 +225,17 @@ def _(*args):
 )
 def _(*args):
     if len(args) == 4:
+        raise runs_into("DevicesMeet")
+    return either(*args)
+
+
+@TwoTowerAlexNet.misconception(
+    "joins-the-images",
+    "Something of the wrong size goes into a layer. If it is CONV1: both halves take the image itself, of 3 channels, and not two images one behind "
+    "the other. In front of any other row that sees both, torch.cat along dim=1.",
+)
+def _(*args):
+    if len(args) == 4:
         raise runs_into("RuntimeError")
     return either(*args)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from course.checks.pretend import PretendDevices
+from course.checks.pretend import DevicesMeet, PretendDevices
 
 ONE, TWO = torch.device("cuda:0"), torch.device("cuda:1")
 
@@ -47,14 +47,14 @@ def test_a_module_that_is_moved_takes_its_parameters_along(devices, make):
 
 def test_a_module_refuses_what_lies_elsewhere(devices):
     conv = nn.Conv2d(3, 4, 3).to(ONE)
-    with pytest.raises(RuntimeError, match="two devices: cpu and cuda:0"):
+    with pytest.raises(DevicesMeet, match="two devices: cpu and cuda:0"):
         conv(torch.ones(1, 3, 5, 5))
     assert devices.of(conv(torch.ones(1, 3, 5, 5).to(ONE))) == ONE
 
 
 def test_tensors_of_two_devices_do_not_join_until_one_is_fetched(devices):
     a, b = torch.ones(2).to(ONE), torch.ones(2).to(TWO)
-    with pytest.raises(RuntimeError, match="cuda:0 and cuda:1"):
+    with pytest.raises(DevicesMeet, match="cuda:0 and cuda:1"):
         torch.cat([a, b])
     assert devices.of(torch.cat([a, b.to(a.device)])) == ONE
     assert torch.cat([a, b.to(a)]).cpu().tolist() == [1, 1, 1, 1]
