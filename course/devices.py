@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -162,7 +163,7 @@ def explained(batch_size: int, device: torch.device) -> Iterator[None]:
             raise TrainingError(f"torch.compile does not work here, leave compile out ({reason})") from None
         if not is_out_of_memory(error):
             raise
-        error.__traceback__ = None  # it holds the tensors that filled the memory
+        traceback.clear_frames(error.__traceback__)  # they hold the tensors that filled the memory
         where = "the GPU" if device.type != "cpu" else "this computer"
         smaller = (
             f"try batch_size={batch_size // 2}" if batch_size > 1 else "a smaller net or image is needed"

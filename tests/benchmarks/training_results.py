@@ -1,6 +1,7 @@
 """Writes what was measured into RESULTS.md: with the command, the machine and how often; nothing that was not measured."""
 
 import platform
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -17,7 +18,12 @@ def machine():
     software = f"torch {torch.__version__}, Python {platform.python_version()}"
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name(0)}, CUDA {torch.version.cuda}, {software}"
-    return f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, {software}"
+    names = (
+        re.findall(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.M)
+        if sys.platform == "linux"
+        else []
+    )
+    return f"{(names or [platform.machine()])[0]}, threads: {torch.get_num_threads()}, {software}"
 
 
 def commit():

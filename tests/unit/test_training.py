@@ -4,6 +4,7 @@ import copy
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import nbformat
@@ -393,6 +394,22 @@ class Greedy(nn.Module):
 def test_a_full_memory_suggests_half_the_batch(batch_size, suggestion):
     text = message(quietly, Greedy(), blobs(), batch_size=batch_size)
     assert text == f"this computer ran out of memory with batch_size={batch_size}: {suggestion}"
+
+
+def test_what_filled_the_memory_is_let_go_while_the_error_is_still_looked_at():
+    kept = []
+
+    class Hoarder(Greedy):
+        def forward(self, x):
+            half = torch.zeros(1000)
+            kept.append(weakref.ref(half))
+            return super().forward(x) + half.sum()
+
+    for call in (lambda: quietly(Hoarder(), blobs()), lambda: throughput(Hoarder(), blobs()[0])):
+        with pytest.raises(TrainingError) as caught:
+            call()
+        assert caught.value.__traceback__ and [ref() for ref in kept] == [None] * len(kept)
+    assert len(kept) == 2
 
 
 def test_throughput_and_evaluate_say_a_full_memory_too():
