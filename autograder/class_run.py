@@ -19,7 +19,7 @@ from .grading import GradingSummary, Unit, rows_of
 from .marks import Marks, Record
 from .scores import auto_scores, marks_from
 from .store import Store
-from .submissions import Submission, read
+from .submissions import SECRET, Submission, read
 
 
 class ClassRun:
@@ -71,7 +71,7 @@ class ClassRun:
         return (
             record.auto == auto_scores(known, verdicts)
             and self.store.written(submission.student, unit.name)
-            == mark_of(submission, marks_from(known, verdicts))
+            == mark_of(submission, marks_from(known, verdicts), record.due)
             and self.file("autograded", submission, "ipynb").exists()
             and self.file("feedback", submission, "html").exists()
         )
@@ -126,7 +126,7 @@ class ClassRun:
         )  # handed in late, or marked meanwhile
         self.write_files(submission, result["notebook"], page)
         if not why:
-            self.store.set_written(submission.student, unit.name, mark_of(submission, now))
+            self.store.set_written(submission.student, unit.name, mark_of(submission, now, record.due))
         self.count(unit, submission, verdicts)
 
     def write_marks(
@@ -156,6 +156,15 @@ class ClassRun:
         """Return where nbgrader keeps a file of a submission."""
         return self.course / folder / submission.student / submission.unit / f"{submission.unit}.{ending}"
 
+    def exchange_files(self, submission: Submission) -> dict[str, bytes]:
+        """Return what `nbgrader release_feedback` wants beside every page, also beside one that did not come that way.
+
+        A page is published under a name that follows from the secret: this one nobody but us can work out.
+        """
+        text = f"{self.store.secret} {submission.student} {submission.unit}"
+        secret = hashlib.sha256(text.encode()).hexdigest()
+        return {"timestamp.txt": b"", SECRET: secret.encode(), **submission.exchange_files}
+
     def write_files(self, submission: Submission, notebook: str, page: str) -> None:
         """Write autograded/ and feedback/, each file as a whole or not at all."""
         graded, feedback = (
@@ -167,13 +176,14 @@ class ClassRun:
             write(graded.parent / name, data)
         for name, data in submission.exchange_files.items():
             write(graded.parent / name, data)
+        for name, data in self.exchange_files(submission).items():
             write(feedback.parent / name, data)
         write(feedback, page.encode())
 
 
-def mark_of(submission: Submission, marks: dict[str, Any]) -> str:
+def mark_of(submission: Submission, marks: dict[str, Any], due: str) -> str:
     """Return the mark of everything that was written for a submission."""
-    text = json.dumps([submission.key, submission.timestamp, submission.secret, marks], sort_keys=True)
+    text = json.dumps([submission.key, submission.timestamp, submission.secret, marks, due], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

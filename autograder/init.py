@@ -8,16 +8,7 @@ from pathlib import Path
 from autograder.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
-NEXT_STEPS = """# Your course
-
-- `source/NN-name/NN-name.py` is a lesson: edit it as text, or in JupyterLab as a notebook.
-- `convnets build` makes `release/` (what students get) and `solutions/` (worked through) from it.
-- Put what students hand in under `submitted/<student>/<unit>/<unit>.ipynb`, as nbgrader does.
-- `convnets grade` grades it in a sandbox and writes `gradebook.db`, `feedback/` and `grades.csv`.
-- `nbgrader_config.py` is nbgrader's configuration: the course's name, the gradebook's address.
-
-Run the commands in this folder. `convnets doctor` says whether this machine can grade.
-"""
+PAGE = Path(__file__).with_name("INSTRUCTOR.md")  # what to do in such a folder, step by step
 
 
 def init(folder: Path) -> list[Path]:
@@ -32,5 +23,5 @@ def init(folder: Path) -> list[Path]:
     leftovers = shutil.ignore_patterns(".*", "__pycache__", "*.ipynb")  # an .ipynb there is jupytext's twin
     shutil.copytree(ROOT / "source", folder / "source", ignore=leftovers)
     shutil.copy(ROOT / "nbgrader_config.py", folder)
-    (folder / "README.md").write_text(NEXT_STEPS)
+    shutil.copy(PAGE, folder / "README.md")
     return [folder / "source", folder / "nbgrader_config.py", folder / "README.md"]

@@ -41,6 +41,7 @@ class Record:
     extra: dict[str, float] = field(default_factory=dict)
     comments: dict[str, str] = field(default_factory=dict)  # a person's
     penalty: float | None = None
+    due: str = ""  # when, an extension included, and by which rules for late work
 
     def known(self, unit: str, points: dict[str, float], blank: list[str]) -> Known:
         """Return it together with what the submission itself says."""
@@ -103,8 +104,11 @@ class Marks:
         for who, name, comment in comments:
             if comment:
                 found[who].comments[name] = comment
-        for who, penalty in penalties:
+        rules = [self.config.get(name, {}) for name in ("AssignLatePenalties", "LateSubmissionPlugin")]
+        due = self.book.find_assignment(unit).duedate
+        for who, penalty, extension in penalties:
             found[who].penalty = penalty
+            found[who].due = f"{due} {extension} {rules}"
         return found
 
     def queries(self) -> list[Any]:
@@ -120,7 +124,7 @@ class Marks:
             .join(SubmittedNotebook, SubmittedNotebook.id == Comment.notebook_id)
             .join(BaseCell, BaseCell.id == Comment.cell_id)
             .join(SubmittedAssignment, SubmittedAssignment.id == submitted),
-            query(student, SubmittedNotebook.late_submission_penalty).join(
+            query(student, SubmittedNotebook.late_submission_penalty, SubmittedAssignment.extension).join(
                 SubmittedAssignment, SubmittedAssignment.id == submitted
             ),
         ]

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from nbgrader.api import Gradebook
 
+from autograder import build
 from autograder.grading import grade
-from tests.browser.jupyterlab import browser_page, wait_for
+from tests.browser.jupyterlab import Notebook, browser_page, wait_for
 from tests.grading.classroom import UNIT, edited, hand_in, make_course, solved
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
+LESSON = "00-start-here"
 PLUS_ONE = ("// stride + 1", "// stride")
 HINT = "You are one too low."
 SAID = "Nearly, Bob: count the starting place too."
@@ -28,6 +30,7 @@ def instructors_lab(home, course):
     for name in folders:
         Path(environment[name]).mkdir(parents=True)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0"]
+    command.append("--LabApp.expose_app_in_browser=True")
     with (home / "lab.log").open("w") as log:
         server = subprocess.Popen(command, env=environment, cwd=course, stdout=log, stderr=log)
     try:
@@ -72,6 +75,31 @@ def test_the_menu_of_jupyterlab_opens_formgrader(page):
     page.get_by_role("menuitem", name="Formgrader", exact=True).click()
     frame = page.frame_locator("iframe").first
     frame.get_by_text(UNIT).first.wait_for()
+
+
+def test_a_lesson_is_edited_in_jupyterlab_as_a_notebook_and_stays_a_lesson(page, course):
+    source = course / "source" / LESSON / f"{LESSON}.py"
+    source.parent.mkdir()
+    source.write_text((ROOT / "source" / LESSON / source.name).read_text())
+    before = build.read_source(source)
+    page.goto(f"{page.address}lab/workspaces/edit/tree/source/{LESSON}")
+    page.locator(".jp-DirListing-item", has_text=source.name).click(button="right")
+    page.get_by_text("Open With").hover()
+    page.get_by_text("Jupytext Notebook").click()
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    page.wait_for_function("window.jupyterapp.shell.currentWidget.context?.isReady")
+    notebook = Notebook.__new__(Notebook)
+    notebook.page = page
+    place = notebook.index("test_to_chw")
+    text = notebook.cells()[place]["source"]
+    assert "### BEGIN HIDDEN TESTS" in text
+    notebook.write(place, text.replace("### END HIDDEN TESTS", "# one more thought\n### END HIDDEN TESTS"))
+    notebook.save()
+    after = build.read_source(source)
+    changed = [(a, b) for a, b in zip(before.cells, after.cells, strict=True) if a != b]
+    assert [a.metadata.nbgrader.grade_id for a, _ in changed] == ["test_to_chw"]
+    assert changed[0][1].source == changed[0][0].source.replace("### END", "# one more thought\n### END")
+    assert not list(source.parent.glob("*.ipynb"))
 
 
 def test_formgrader_shows_the_scores_of_the_class(page):
