@@ -1,6 +1,6 @@
-"""Makes the README's pictures from the real thing: python -m tests.browser.screenshots [REPORT.html]
+"""Makes the README's pictures from the real thing: python -m tests.browser.screenshots [DEMO]
 
-Without a report it makes one by `convnets demo` first.
+DEMO is the folder of a `convnets demo`; without one it makes one first.
 """
 
 import subprocess
@@ -8,7 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from nbgrader.api import Gradebook
+
 from tests.browser.jupyterlab import Notebook, browser_page, running_lab
+from tests.browser.test_formgrader import instructors_lab
 
 IMAGES = Path(__file__).parents[2] / "course" / "images"
 PADS_ONE_SIDE = """def conv2d(x, w, b, stride=1, padding=0):
@@ -49,17 +52,35 @@ def class_report(page_file: Path):
         page.screenshot(path=IMAGES / "class.png", clip=clip, full_page=True)
 
 
+def manual_grading(demo: Path, home: Path):
+    """Take the picture of a wrong conv2d in formgrader: the code, the marks, what the check said."""
+    with (
+        Gradebook(f"sqlite:///{demo}/gradebook.db") as book,
+        instructors_lab(home, demo) as server,
+        browser_page(viewport={"width": 1000, "height": 640}) as page,
+    ):
+        about = book.find_submission_notebook("01-convolution", "01-convolution", "chidi")
+        page.goto(f"{server['url']}lab?token={server['token']}")
+        page.goto(f"{server['url']}formgrader/submissions/{about.id}/")
+        page.wait_for_function("document.querySelector('#test_conv2d').placeholder")
+        page.locator("#conv2d-comment").fill("The loops had it: look at your first version again.")
+        page.evaluate("document.querySelector('#conv2d-comment').closest('.cell').scrollIntoView()")
+        page.mouse.wheel(0, -60)  # from under the bar at the top
+        page.wait_for_timeout(1000)
+        page.screenshot(path=IMAGES / "formgrader.png")
+
+
 def main():
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        check_answer(Path(folder) / "home")
-        if len(sys.argv) > 1:
-            report = Path(sys.argv[1])
-        else:
+        home = Path(folder)
+        check_answer(home / "home")
+        demo = Path(sys.argv[1] if len(sys.argv) > 1 else home / "demo")
+        if len(sys.argv) == 1:
             convnets = Path(sys.executable).with_name("convnets")
-            subprocess.run([convnets, "demo", "--dir", f"{folder}/demo"], check=True)
-            report = next(Path(folder).glob("demo/**/reports/*.html"))
-        class_report(report)
+            subprocess.run([convnets, "demo", "--dir", str(demo)], check=True)
+        class_report(next(demo.glob("reports/*.html")))
+        manual_grading(demo, home / "instructor")
 
 
 if __name__ == "__main__":
