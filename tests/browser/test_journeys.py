@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from autograder.grading import grade
 from tests.browser.jupyterlab import Notebook, browser_page, running_lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -19,6 +22,9 @@ PICTURES = os.environ.get("CONVNETS_PICTURES")  # a folder, to look at what a st
 ONE_TOO_LOW = """def output_size(size, kernel_size, stride=1, padding=0):
     return (size + 2 * padding - kernel_size) // stride"""
 RIGHT = ONE_TOO_LOW + " + 1"
+PADS_ONE_SIDE = (
+    "def zero_pad(x, padding):\n    return np.pad(x, ((0, 0), (0, 0), (0, 2 * padding), (0, 2 * padding)))"
+)
 SOLVED = {
     "to_chw": "def to_chw(image):\n    return np.transpose(image, (2, 0, 1))",
     "normalize": "def normalize(image, mean, std):\n"
@@ -31,29 +37,33 @@ def lesson(unit):
 
 
 @pytest.fixture(scope="module")
-def exchange(tmp_path_factory):
-    """Return an nbgrader exchange to which an instructor has released unit 01."""
+def course(tmp_path_factory):
+    """Return an instructor's course folder whose unit 01 is released to an nbgrader exchange beside it."""
     base = tmp_path_factory.mktemp("class")
-    folder, course = base / "exchange", base / "course"
-    folder.mkdir()
-    folder.chmod(0o777)
-    source = course / "release" / UNIT
-    source.mkdir(parents=True)
-    (source / f"{UNIT}.ipynb").write_bytes((ROOT / "release" / lesson(UNIT)).read_bytes())
-    config = configuration(folder) + 'c.CourseDirectory.course_id = "convnets"\n'
-    (course / "nbgrader_config.py").write_text(config)
-    command = [sys.executable, "-m", "nbgrader", "release_assignment", UNIT]
-    subprocess.run(command, cwd=course, check=True, capture_output=True)
-    return folder
+    (base / "exchange").mkdir()
+    (base / "exchange").chmod(0o777)
+    for folder in ("source", "release"):
+        shutil.copytree(ROOT / folder / UNIT, base / "course" / folder / UNIT)
+    config = (ROOT / "nbgrader_config.py").read_text() + configuration(base / "exchange")
+    (base / "course" / "nbgrader_config.py").write_text(config)
+    instructs(base / "course", "release_assignment", UNIT)
+    return base / "course"
+
+
+def instructs(course, *arguments):
+    """Run one of nbgrader's commands in the course folder."""
+    command = [sys.executable, "-m", "nbgrader", *arguments]
+    done = subprocess.run(command, cwd=course, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def configuration(exchange):
-    return f"c = get_config()\nc.Exchange.root = {str(exchange)!r}\n"
+    return f"c = get_config()  # noqa: F821\nc.Exchange.root = {str(exchange)!r}\n"
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory, exchange):
-    with running_lab(tmp_path_factory.mktemp("home"), configuration(exchange)) as running:
+def lab(tmp_path_factory, course):
+    with running_lab(tmp_path_factory.mktemp("home"), configuration(course.parent / "exchange")) as running:
         yield running
 
 
@@ -103,7 +113,7 @@ def source_of(notebook, exercise):
     )
 
 
-def test_a_student_opens_unit_01_writes_checks_takes_a_hint_validates_and_hands_in(lab, exchange, browse):
+def test_a_student_opens_unit_01_writes_checks_takes_a_hint_validates_and_hands_in(lab, course, browse):
     page = browse()
     notebook = Notebook(page, lab.address(lesson(UNIT)))
     notebook.run(notebook.index("setup"))
@@ -122,7 +132,7 @@ def test_a_student_opens_unit_01_writes_checks_takes_a_hint_validates_and_hands_
     notebook.save()
 
     hand_in_by_assignment_list(page)
-    (handed_in,) = (exchange / "convnets" / "inbound").glob(f"*+{UNIT}+*")
+    handed_in = max((course.parent / "exchange/convnets/inbound").glob(f"*+{UNIT}+*"), key=os.path.getmtime)
     assert source_of(nbformat.read(handed_in / f"{UNIT}.ipynb", 4), "output_size") == RIGHT
 
     said = convnets(lab, "submit", "01")
@@ -130,14 +140,52 @@ def test_a_student_opens_unit_01_writes_checks_takes_a_hint_validates_and_hands_
     assert source_of(nbformat.read(lab.lessons / "hand-in" / f"{UNIT}.ipynb", 4), "output_size") == RIGHT
 
 
-def hand_in_by_assignment_list(page):
-    """Hand in unit 01 as the menu offers it."""
+def assignments(page):
+    """Open the list that the menu offers, and return the hand-ins of unit 01 in it."""
     page.locator(".lm-MenuBar-item:has-text('Nbgrader')").click()
     page.locator(".lm-Menu-item:has-text('Assignment List')").click()
+    return page.locator("#submitted_assignments_list")
+
+
+def hand_in_by_assignment_list(page):
+    """Hand in unit 01 as the menu offers it, and wait until it is in the list."""
+    handed_in = assignments(page)
+    page.locator("#fetched_assignments_list .list_item", has_text=UNIT).first.wait_for()
+    before = handed_in.get_by_text("UTC").count()
     row = page.locator("#fetched_assignments_list .list_item", has_text=UNIT).first
     row.get_by_role("button", name="Submit").click()
-    page.locator("#submitted_assignments_list .list_item", has_text=UNIT).first.wait_for()
+    handed_in.get_by_text("UTC").nth(before).wait_for()
     picture(page, "assignment-list")
+    return handed_in
+
+
+@pytest.mark.sandbox
+def test_feedback_fetched_in_the_lab_has_message_score_hint_and_picture_and_no_hidden_test(
+    lab, course, browse
+):
+    notebook = saved(lab, UNIT)
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == "zero_pad":
+            cell.source = PADS_ONE_SIDE
+    nbformat.write(notebook, lab.lessons / lesson(UNIT))
+    page = browse()
+    Notebook(page, lab.address(lesson(UNIT)))
+    handed_in = hand_in_by_assignment_list(page)
+    instructs(course, "collect", UNIT, "--update")
+    grade(course, progress=False)
+    instructs(course, "release_feedback", UNIT)
+    handed_in.get_by_role("button", name="Fetch Feedback").click()
+    handed_in.get_by_text("view feedback").last.wait_for()
+    picture(page, "feedback-fetched")
+    file = max((lab.lessons / UNIT / "feedback").rglob("*.html"), key=os.path.getmtime)
+    page.goto(file.as_uri())
+    said = page.locator("body").inner_text()
+    assert re.search(r"zero_pad: 0\.\d+ of 2 points", said)
+    assert "Hint" in said
+    assert page.locator(".convnets-check table").first.is_visible()  # where the arrays differ
+    assert "HIDDEN TESTS" not in page.content() and "cases=[" not in page.content()
+    page.locator(".convnets-check:has-text('zero_pad')").first.scroll_into_view_if_needed()
+    picture(page, "feedback")
 
 
 def convnets(lab, *arguments):
