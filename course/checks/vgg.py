@@ -195,6 +195,16 @@ def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
 
 
 @VGG.misconception(
+    "blocks-in-a-plain-list",
+    "The net does not know of its blocks' parameters. A plain list hides modules from it: put them into nn.Sequential or nn.ModuleList.",
+)
+def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
+    if x is not None:  # the net is moved to float64, and the hidden blocks are not
+        raise runs_into("RuntimeError")
+    return report(head(8 * width, 64 * width, num_classes))
+
+
+@VGG.misconception(
     "forgets-to-flatten",
     "Flatten is missing. A linear layer takes the last axis of what it gets, and here that must be all 7 · 7 values of all channels.",
 )

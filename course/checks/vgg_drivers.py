@@ -19,6 +19,8 @@ def module_from(make: Callable[..., Any]) -> Callable[..., nn.Module]:
         module = make(*setup, **settings)
         if isinstance(module, nn.Module):
             return module
+        if module is None:
+            raise TypeError("None came back, where an nn.Module was expected. Does it end in `return ...`?")
         raise TypeError(f"an nn.Module was expected, and a {type(module).__name__} came back.")
 
     return made
@@ -34,7 +36,7 @@ def build(make: Callable[..., Any], *setup: Any, x: np.ndarray | None = None, **
 def network(make: Callable[..., Any], *setup: Any, x: np.ndarray | None = None, **settings: Any) -> dict:
     """Make a net as ``build`` does; without batch norm, also say where two passes over the same images differ."""
     report = build(make, *setup, x=x, **settings)
-    if x is None or settings.get("batch_norm"):
+    if x is None or settings.get("batch_norm") or report["output"] is None:
         return report
     module = torch_drivers.fill(torch_drivers.seeded(make, *setup, **settings).double())
     return report | {
@@ -48,7 +50,7 @@ def differs(module: nn.Module, x: np.ndarray) -> bool:
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         once, again = (module(torch.from_numpy(x)) for _ in range(2))
-    return not torch.equal(once, again)
+    return torch.is_tensor(once) and not torch.equal(once, again)
 
 
 def memory(
