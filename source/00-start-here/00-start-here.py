@@ -269,9 +269,10 @@ progress()
 # %% [markdown]
 # ## Handing in
 #
-# A notebook is handed in as the file that it is. **Save** it (Ctrl + S), and let your instructor tell you where it goes. Before you do,
-# choose *Kernel → Restart Kernel and Run All Cells*: what you see then is what is graded. (An exercise that you leave
-# unwritten costs its own points only, though *Run All* stops at the first cell that needs it.)
+# A notebook is handed in as the file that it is. **Save** it (Ctrl + S), and let your instructor tell you where it goes: to
+# *Nbgrader → Assignment List* in the menu, or as an upload of the file that `convnets submit 00` makes. Before you do, press **Validate**
+# above the notebook: it runs all of it afresh and lists the exercises whose check fails. (One that you leave unwritten costs its own
+# points only.)
 
 # %% [markdown]
 # Grading looks at the functions that you wrote and nothing else. It tries them on inputs other than those of the check here, of the same
@@ -280,7 +281,8 @@ progress()
 # there when your functions are graded.
 
 # %% [markdown]
-# Studying alone? Then the checks are your teacher, and `convnets check 00-start-here` in a terminal runs all of them at once.
+# Studying alone? Then the checks are your teacher, and `convnets check 00-start-here` in a terminal runs all of them at once. When an
+# exercise has passed, `hint("to_chw", "solution")` shows another way to write it.
 #
 # ## What you have learnt
 #

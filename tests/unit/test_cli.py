@@ -40,7 +40,9 @@ def failing(monkeypatch):
 
 
 def test_the_promised_commands_are_there():
-    assert {"build", "init", "check", "hint", "grade", "demo", "lab", "doctor"} <= set(COMMANDS)
+    assert {"lab", "check", "hint", "submit", "build", "init", "grade", "bundle", "demo", "doctor"} <= set(
+        COMMANDS
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)
