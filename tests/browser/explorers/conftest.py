@@ -1,6 +1,7 @@
 """A page with a ten-line model stub that hosts an explorer's module in real Chromium: no kernel, no network."""
 
 import json
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -8,6 +9,7 @@ from playwright.sync_api import sync_playwright
 from autograder.doctor import find_browser
 from tests.browser.jupyterlab import FLAGS
 
+AXE = Path(__file__).resolve().parents[2] / "js/node_modules/axe-core/axe.min.js"
 MODEL = """
 const state = %s, heard = {}, sent = [];
 window.model = {
@@ -32,7 +34,7 @@ class Shown:
     """An explorer on a page: the page, and short ways to what tests ask of it."""
 
     def __init__(self, page):
-        self.page, self.errors = page, []
+        self.page, self.errors, self.session = page, [], None
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", self.note_request)
 
@@ -66,6 +68,24 @@ class Shown:
         self.page.get_by_role("button", name=f"Copy as {kind}").click()
         self.page.wait_for_function("document.querySelector('.cx-told').textContent !== ''")
         return self.page.get_by_label("Code", exact=True).input_value()
+
+    def finger(self, kind, box=None, x=14, y=14):
+        """Send a touch at a place of a box as a finger does, through the browser's own protocol."""
+        self.session = self.session or self.page.context.new_cdp_session(self.page)
+        points = [{"x": box["x"] + x, "y": box["y"] + y}] if box else []
+        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def serious_faults(self):
+        """Return what axe-core finds serious or worse, with the places."""
+        if not AXE.exists():
+            pytest.skip("axe-core is missing: npm install --prefix tests/js")
+        self.page.add_script_tag(content=AXE.read_text("utf-8"))
+        found = self.page.evaluate("async () => (await axe.run('.cx')).violations")
+        return [
+            (fault["id"], [node["html"][:150] for node in fault["nodes"]])
+            for fault in found
+            if fault["impact"] in ("serious", "critical")
+        ]
 
     def grid(self, name):
         """Return the canvas whose name starts with ``name``."""

@@ -158,28 +158,14 @@ def test_a_layer_is_dragged_to_another_place(show):
     assert shown.page.locator(".cx-behind, .cx-before").count() == 0
 
 
-@pytest.fixture
-def finger(show):
-    """Return a function that sends one touch as a finger does, through the browser's own protocol."""
-    sessions = {}
-
-    def touch(shown, kind, box=None):
-        session = sessions.get(shown) or shown.page.context.new_cdp_session(shown.page)
-        sessions[shown] = session
-        points = [{"x": box["x"] + 14, "y": box["y"] + 14}] if box else []
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-
-    return touch
-
-
-def test_touch_alone_drags_adds_edits_and_removes(show, finger):
+def test_touch_alone_drags_adds_edits_and_removes(show):
     shown = show(ArchitectureBuilder(**SMALL), width=360, has_touch=True, is_mobile=True)
     grips = shown.page.locator(".cx-grip:visible")
     grips.nth(3).scroll_into_view_if_needed()
-    finger(shown, "touchStart", grips.nth(3).bounding_box())
+    shown.finger("touchStart", grips.nth(3).bounding_box())
     shown.settle()  # the editor opens beneath the row
-    finger(shown, "touchMove", grips.nth(1).bounding_box())
-    finger(shown, "touchEnd")
+    shown.finger("touchMove", grips.nth(1).bounding_box())
+    shown.finger("touchEnd")
     assert kinds(shown) == ["conv", "flatten", "relu", "maxpool", "linear"]
     row(shown, 2).tap()
     shown.page.get_by_label("move the layer chosen down").tap()
@@ -212,6 +198,19 @@ def test_the_first_layer_that_does_not_fit_says_why_and_the_rest_is_grey(show):
     shown.page.get_by_role("button", name="+ flatten").click()
     shown.settle()
     assert not shown.page.locator(".cx-why").is_visible()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_no_serious_fault_in_a_net_that_breaks_and_an_open_block(show, dark):
+    shown = show(
+        ArchitectureBuilder(layers=[BLOCK, ("maxpool", 20), "relu"], input_size=(4, 8, 8)), dark=dark
+    )
+    row(shown, 1).click()
+    row(shown, 1).click()
+    shown.settle()
+    assert shown.page.locator(".cx-name").count() == 6
+    assert shown.page.locator(".cx-after, .cx-why:visible").count() == 2
+    assert shown.serious_faults() == []
 
 
 def test_a_wrong_input_is_explained(show):

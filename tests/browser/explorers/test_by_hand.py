@@ -92,3 +92,49 @@ def test_every_button_can_be_tapped_and_every_setting_typed_by_touch(show, name)
     before = outcome(shown)
     step(shown).tap()
     assert outcome(shown) != before
+
+
+def stroke(shown, canvas, way):
+    """Go across the middle of a canvas, the mouse's button or the finger down."""
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    ends = [(box["width"] * part, box["height"] / 2) for part in (0.3, 0.5, 0.7)]
+    if way == "touch":
+        shown.finger("touchStart", box, *ends[0])
+        for x, y in ends[1:]:
+            shown.finger("touchMove", box, x, y)
+        shown.finger("touchEnd")
+        return
+    for n, (x, y) in enumerate(ends):
+        shown.page.mouse.move(box["x"] + x, box["y"] + y)
+        if n == 0:
+            shown.page.mouse.down()
+    shown.page.mouse.up()
+
+
+def test_a_finger_drags_the_start_of_the_optimizers_as_the_mouse_does(show):
+    found = {}
+    for way in ("mouse", "touch"):
+        shown = show(course.explorers.OptimizerPlane(), **(TOUCH if way == "touch" else {}))
+        stroke(shown, grid(shown, 0), way)
+        found[way] = shown.state("start")
+    assert found["touch"] == found["mouse"]
+    assert found["mouse"][0] > 1
+
+
+def test_a_finger_draws_a_line_as_the_mouse_does(show):
+    found = {}
+    for way in ("mouse", "touch"):
+        explorer = course.explorers.KernelLab(kernel=[[1]], divisor=1, picture="drawing", shown="as it is")
+        shown = show(explorer, **(TOUCH if way == "touch" else {}))
+        stroke(shown, shown.grid("Picture"), way)
+        result = shown.grid("Result")
+        result.focus()
+        shown.page.keyboard.press("Home")
+        found[way] = []
+        shown.page.evaluate(CORNER.replace("256", "127"), ["ArrowDown"])
+        for _ in range(8):  # along the row of the line
+            shown.page.evaluate(CORNER.replace("256", "31"), ["ArrowRight"])
+            found[way].append(shown.sentence())
+    assert found["touch"] == found["mouse"]
+    assert sum("255 becomes 255" in said for said in found["mouse"]) >= 2
