@@ -36,7 +36,7 @@ def build(make: Callable[..., Any], *setup: Any, x: np.ndarray | None = None, **
 def network(make: Callable[..., Any], *setup: Any, x: np.ndarray | None = None, **settings: Any) -> dict:
     """Make a net as ``build`` does; without batch norm, also say where two passes over the same images differ."""
     report = build(make, *setup, x=x, **settings)
-    if x is None or settings.get("batch_norm") or report["output"] is None:
+    if x is None or settings.get("batch_norm"):
         return report
     module = torch_drivers.fill(torch_drivers.seeded(make, *setup, **settings).double())
     return report | {
@@ -45,12 +45,12 @@ def network(make: Callable[..., Any], *setup: Any, x: np.ndarray | None = None, 
     }
 
 
-def differs(module: nn.Module, x: np.ndarray) -> bool:
-    """Return whether two passes of the same images give two answers."""
+def differs(module: nn.Module, x: np.ndarray) -> bool | None:
+    """Return whether two passes of the same images give two answers; None where there is no answer."""
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         once, again = (module(torch.from_numpy(x)) for _ in range(2))
-    return torch.is_tensor(once) and not torch.equal(once, again)
+    return not torch.equal(once, again) if torch.is_tensor(once) else None
 
 
 def memory(

@@ -34,19 +34,24 @@ from course.figures import plot_bars, plot_lines, show_images
 from course.training import best_device, evaluate, fit, throughput
 
 # %% [markdown]
+# Where do you compute?
+
+# %% tags=["experiment"]
+device = best_device()
+on_gpu = device.type == "cuda"
+print("on", device)
+
+# %% [markdown]
 # ## How far does an output see?
 #
 # In unit 01 you lit one pixel and watched it spread: after one, two, three 3 x 3 layers an output sees 3, 5, 7 pixels in a row. That is its
 # *receptive field*.
 #
-# Here you can see it. Point at an output on the right and follow it down to the image. Then add a pooling between two convolutions: neighbours
-# behind it lie two pixels apart, so everything above it reaches further.
+# Here you can see it. Choose an output on the right, and look left at what it sees of the image. Then press *+ pool*, and move the pooling up with
+# its arrow: neighbours behind it lie two pixels apart (a *jump* of 2), so everything above it reaches further.
 
 # %% tags=["experiment"]
 ReceptiveField(layers=[("conv", 3), ("conv", 3), ("conv", 3)], size=16)
-
-# %% tags=["experiment"]
-ReceptiveField(layers=[("conv", 3), ("pool", 2), ("conv", 3)], size=16)
 
 # %% [markdown]
 # ## Exercise: `receptive_field`
@@ -54,7 +59,7 @@ ReceptiveField(layers=[("conv", 3), ("pool", 2), ("conv", 3)], size=16)
 # *easy · 15 minutes · 2 points*
 #
 # Count it for any stack of layers. Keep two numbers as you go up from the image: how many pixels an output sees, and how many pixels apart
-# two neighbouring outputs lie. Padding changes nothing: places beyond the border count as pixels here.
+# two neighbouring outputs lie (the jump). Padding changes nothing: places beyond the border count as pixels here.
 #
 # **Predict** for two convolutions 3 x 3, a pooling 2 x 2 with stride 2, and one more convolution 3 x 3.
 #
@@ -65,8 +70,7 @@ ReceptiveField(layers=[("conv", 3), ("pool", 2), ("conv", 3)], size=16)
 def receptive_field(layers):
     """Return how many pixels in a row one output of the last layer sees, an int.
 
-    layers: a (kernel_size, stride) for each layer, from the image on; a pooling is a layer
-    too. Without any layer, an output is a pixel.
+    layers: a (kernel_size, stride) for each, from the image on; a pooling is a layer too.
 
     >>> receptive_field([(3, 1), (2, 2), (3, 1)])
     8
@@ -108,7 +112,8 @@ stack = nn.Sequential(*[nn.Conv2d(1, 1, 3, padding=1) for _ in range(5)])
 image = torch.zeros(1, 1, 32, 32, requires_grad=True)
 stack(image)[0, 0, 16, 16].backward()
 columns = (image.grad[0, 0] != 0).any(dim=0).sum().item()
-print("columns that it looks at:", columns, "by receptive_field:", receptive_field([(3, 1)] * 5))
+print("columns that it looks at:", columns)
+print("by receptive_field:      ", receptive_field([(3, 1)] * 5))
 
 # %% [markdown]
 # ## Exercise: `stack_savings`
@@ -179,10 +184,10 @@ large = nn.Sequential(*small)(pixel).flip(2, 3)
 image = torch.randn(1, 1, 32, 32)
 
 # %% tags=["experiment"]
-relu = nn.ReLU()
-for name, three in {"as they are": small, "with ReLUs": [small[0], relu, small[1], relu, small[2]]}.items():
+a, b, c, relu = *small, nn.ReLU()
+for name, three in {"as they are": small, "with ReLUs": [a, relu, b, relu, c]}.items():
     gap = nn.Sequential(*three)(image) - conv2d(image, large)
-    print(f"{name:12} {tuple(large.shape)} differs by at most {gap.abs().max().item():.7f}")
+    print(f"{name:12} differs by at most {gap.abs().max().item():.7f}")
 
 # %% [markdown]
 # As they are, they save weights and can do less than a free 7 x 7. The ReLUs make the difference: the stack can bend its answer three times,
@@ -502,8 +507,18 @@ ways = {"ours": total, "ReLUs too": total + relus, "copies of inputs": total + c
 plot_bars({way: size / 4e6 for way, size in ways.items()}, "million numbers an image")
 
 # %% [markdown]
-# The copies come out at 24.4 M. But the numbers on the slide's own lines add up to 15.2 M, so a slip is more likely than a hidden rule. Either way:
-# when someone tells you a net's memory, ask what was counted.
+# The copies come out at 24.4 M. But the numbers on the slide's own lines add up to 15.2 M (it has no adaptive pooling), so a slip is more likely than a
+# hidden rule. Either way: when someone tells you a net's memory, ask what was counted.
+#
+# ### Change it
+#
+# Here is your VGG-16, line by line. Set the size of its adaptive pooling from 7 to 1, as the nets after VGG do. **Predict** how many of the
+# 138 million parameters are left.
+#
+# <details><summary>Answer</summary>The first linear layer then reads 512 values: 100.7 million fewer weights, 37.7 million parameters.</details>
+
+# %% tags=["experiment"]
+ArchitectureBuilder.from_module(vgg16)
 
 # %% [markdown]
 # ### What does it cost?
@@ -524,8 +539,6 @@ for depth in CONVS:
 # images a second your machine looks at.
 
 # %% tags=["experiment"]
-device = best_device()
-on_gpu = device.type == "cuda"
 images = torch.rand(32 if on_gpu else 1, 3, 224, 224)
 for depth in (11, 16):
     for training in [False] + [True] * on_gpu:
@@ -536,7 +549,7 @@ for depth in (11, 16):
 # %% [markdown]
 # ## Why it does not start
 #
-# The authors first trained VGG-11, and put its layers into the deeper nets: these had not learned from random weights alone. See why, with a
+# A deep net can stall from the start. So the authors trained VGG-11 first, and put its layers into the deeper nets. See what they were up against, with a
 # VGG-16 that is eight channels wide (64 on a GPU), on images of ten shapes in all colours, sizes and places. They are 32 x 32: each map leaves
 # the blocks as one number, and the adaptive pooling copies it 49 times. Dropout is off, since in a few rounds of training it would only
 # slow us down.
@@ -556,7 +569,6 @@ show_images(*train_x[:8])
 
 # %% tags=["experiment"]
 def started(std=None, **settings):
-    """Return a VGG-16; std: a function from a layer's inputs to a standard deviation."""
     torch.manual_seed(0)
     net = VGG(16, 10, width=64 if on_gpu else 8, dropout=0, **settings).to(device)
     for layer in net.modules():
@@ -565,7 +577,7 @@ def started(std=None, **settings):
             nn.init.zeros_(layer.bias)
     return net
 
-
+# %% tags=["experiment"]
 nets = {
     "0.01": started(lambda inputs: 0.01),
     "PyTorch's": started(),
@@ -594,8 +606,8 @@ lines = {name: gradient_sizes(net, x, labels) for name, net in nets.items()}
 plot_lines(lines, "convolution", "size of the gradient", log="y")
 
 # %% [markdown]
-# With 0.01 and with PyTorch's weights the first layers hear next to nothing: a step along such a gradient changes nothing. With He's they hear as
-# much as the last. Batch norm scales the signal anew in every layer, so that it does not matter how large the weights were.
+# With 0.01, and with PyTorch's own weights, the first layers hear next to nothing: a step along such a gradient changes nothing. With He's they
+# hear as much as the last. Batch norm scales the signal anew in every layer, so that it does not matter how large the weights were.
 #
 # **Predict** the four curves: who learns?
 
@@ -611,8 +623,7 @@ plot_lines({n: h.train_loss for n, h in histories.items()}, "epoch", "training l
 # The first two stay at 2.3, the logarithm of ten: they say "any of the ten" to everything. He's rule starts after a while, batch norm at once. Given
 # more time, the others might start as well; ours is a measurement over five rounds.
 #
-# Batch norm came in 2015, a year after VGG; He's rule too, and it was found on nets like this one. Today nobody puts layers of a shallow net into a deep
-# one any more.
+# Batch norm came in 2015, a year after VGG; so did He's rule, found for nets like this one.
 
 # %% [markdown]
 # ## Your picture
