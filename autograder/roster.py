@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import UsageError
@@ -23,18 +23,29 @@ class Roster:
     path: Path
     columns: list[str]
     rows: list[dict[str, str]]
+    indexes: dict[tuple[str, ...], dict[str, list[dict[str, str]]]] = field(default_factory=dict)
 
     def find(self, value: str, *kinds: tuple[str, ...]) -> dict[str, str] | None:
-        """Return the one row that has ``value`` in one of some columns, or else of the next; by default ids, then names.
+        """Return the one row that has ``value`` in one of some columns, or else of the next.
 
-        Case does not matter, and the first part of an e-mail address will do.
+        By default in the columns of ids, each before the next, then in those of names. Case does not matter, and the first part
+        of an e-mail address will do.
         """
         wanted = value.strip().casefold()
-        for columns in kinds or (LOGINS, NAMES):
-            found = [row for row in self.rows if wanted in known_by(row, columns)]
+        for columns in kinds or (*((name,) for name in LOGINS), NAMES):
+            found = self.index(columns).get(wanted, [])
             if len(found) == 1:
                 return found[0]
         return None
+
+    def index(self, columns: tuple[str, ...]) -> dict[str, list[dict[str, str]]]:
+        """Return the rows by what they have in some columns."""
+        if columns not in self.indexes:
+            index = self.indexes.setdefault(columns, {})
+            for row in self.rows:
+                for value in known_by(row, columns):
+                    index.setdefault(value, []).append(row)
+        return self.indexes[columns]
 
     def name(self, row: dict[str, str]) -> str:
         """Return what to call the student of a row."""

@@ -128,6 +128,13 @@ def test_without_a_roster_ids_are_taken_for_logins(course, tmp_path):
     assert {"ada", "bob", "cyd"} < {row["Username"] for row in moodle}
 
 
+def test_a_login_counts_before_a_number_that_another_student_has(course, tmp_path):
+    text = "Student,ID,SIS User ID,SIS Login ID\nEve,1,ada,eve\nAda,2,u1,ada\n"
+    done = export(course, "canvas", [UNIT], tmp_path / "canvas.csv", roster(tmp_path, text))
+    assert rows(done)[1]["Student"] == "Ada"
+    assert "On roster.csv, but without a mark: eve." in done.remarks
+
+
 def test_moodle_gets_a_column_for_each_way_to_know_a_user(course, tmp_path):
     done = export(course, "moodle", [UNIT], tmp_path / "moodle.csv", roster(tmp_path, MOODLE))
     assert rows(done) == [
