@@ -40,9 +40,9 @@ def failing(monkeypatch):
 
 
 def test_the_promised_commands_are_there():
-    assert {"lab", "check", "hint", "submit", "build", "init", "grade", "bundle", "demo", "doctor"} <= set(
-        COMMANDS
-    )
+    student = {"lab", "check", "hint", "submit"}
+    instructor = {"init", "build", "bundle", "collect", "grade", "report", "export", "demo", "doctor"}
+    assert student | instructor <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -74,6 +74,12 @@ def test_help_loads_nothing_slow():
         (["hint", "conv2d", "4"], "'4' is not one of"),
         (["init"], "Missing argument 'DIR'"),
         (["bundle"], "no lessons in release"),
+        (["collect", "01-convolution"], "Missing argument 'ZIP|FOLDER'"),
+        (["collect", "01-convolution", "x.zip"], "has no units"),
+        (["export"], "Missing option '--format'"),
+        (["export", "--format", "excel"], "'excel' is not one of"),
+        (["export", "--format", "csv"], "has no units"),
+        (["report"], "There are no grades in grades.csv"),
         (["grade", "--workers", "0"], "'--workers'"),
         (["grade", "--workers", "many"], "'--workers'"),
     ],
