@@ -1,6 +1,6 @@
 """Training images a second of the course's ImageNet nets, against plain fp32 on the same card:
 
-    python -m tests.benchmarks.training [--write] [--compile] [--seconds 5]
+    python -m tests.benchmarks.training [--write] [--compile] [--batch-size N] [--seconds 5]
 
 The nets are the solutions of units 09, 10 and 12. "Plain" is what torch does unasked: fp32, channels first, eager. "Ours" is
 what fit() does unasked: bf16 autocast and channels last on a card that can; ``--compile`` adds torch.compile. Both take the
@@ -18,7 +18,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-from course.training import best_device, throughput
+from course.training import TrainingError, best_device, throughput
 from tests.benchmarks.training_results import record, section, table
 from tests.hidden import solution
 
@@ -75,24 +75,31 @@ def published_peak():
     return next((1e12 * peak for part, peak in PUBLISHED.items() if part in name), None)
 
 
-def measure(name, compiled=False, seconds=5.0, batch_size=None, side=None):
+def measure(name, compiled=False, seconds=5.0, batch_size=None):
     """Return the images a second of one net: plain, ours, and ours compiled (or None)."""
-    _, _, usual, batch = NETS[name]
-    x = torch.randn(batch_size or batch, 3, side or usual, side or usual, device=best_device())
+    _, _, side, usual = NETS[name]
+    x = torch.randn(batch_size or usual, 3, side, side, device=best_device())
     model = build(name)
     plain = throughput(model, x, precision="fp32", channels_last=False, seconds=seconds)
     ours = throughput(model, x, seconds=seconds)
     return plain, ours, throughput(model, x, compile=True, seconds=seconds) if compiled else None
 
 
-def row(name, figures, peaks):
+def row(name, figures, peaks, batch_size=None):
     """Return a row of the table."""
     plain, ours, compiled = figures
     best = max(ours, compiled or 0)
     reached = best * step_operations(name)
     shares = [f"{reached / peak:.0%}" if peak else "not listed" for peak in peaks]
     speeds = [f"{plain:,.0f}", f"{ours:,.0f}", f"{compiled:,.0f}" if compiled else "not measured"]
-    return [name, NETS[name][3], *speeds, f"{best / plain:.2f}", f"{reached / 1e12:.0f}", *shares]
+    return [
+        name,
+        batch_size or NETS[name][3],
+        *speeds,
+        f"{best / plain:.2f}",
+        f"{reached / 1e12:.0f}",
+        *shares,
+    ]
 
 
 HEADER = [
@@ -113,6 +120,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--write", action="store_true", help="write the table into RESULTS.md")
     parser.add_argument("--compile", action="store_true", help="measure torch.compile too")
+    parser.add_argument("--batch-size", type=int, help="one for all nets, for a smaller card")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each figure is measured")
     options = parser.parse_args()
     if not torch.cuda.is_available():
@@ -120,7 +128,11 @@ def main():
     peaks = published_peak(), matmul_peak(best_device())
     rows = []
     for name in NETS:
-        rows.append(row(name, measure(name, options.compile, options.seconds), peaks))
+        try:
+            figures = measure(name, options.compile, options.seconds, options.batch_size)
+        except TrainingError as error:
+            parser.exit(2, f"{name}: {error}\n")
+        rows.append(row(name, figures, peaks, options.batch_size))
         print(rows[-1], flush=True)
     note = (
         f"Images a second in training, each the median of 5 blocks of steps within {options.seconds:g} s after 4 uncounted "
