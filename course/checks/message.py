@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from course.checks.compare import Difference
-from course.checks.exercise import Case, Exercise, Misconception
+from course.checks.exercise import EXERCISES, Case, Exercise, Misconception
 from course.checks.picture import picture
 from course.checks.recipe import is_recipe
 from course.checks.subject import Failure
@@ -167,8 +167,9 @@ def failure_sentence(name: str, failure: Failure) -> str:
     where = f" in line {failure.line}" if failure.line else ""
     where += f": `{failure.source}`" if failure.source else ""
     error = f"{failure.type}: {failure.message}" if failure.message else failure.type
-    is_class = name[:1].isupper()  # then what is not written is a method of it, most likely
-    if failure.kind == "unwritten" and failure.message not in ("", name) and not is_class:
+    is_class = name[:1].isupper()  # then what is not written is a method of it, unless it is an exercise
+    other = failure.message not in ("", name) and (not is_class or failure.message in EXERCISES)
+    if failure.kind == "unwritten" and other:
         return f"{name} calls {failure.message}, which is not written yet: write that one first."
     return {
         "raised": f"It raised {error}{where}{advice(failure)}",

@@ -351,6 +351,17 @@ def test_an_unwritten_helper_is_named(double):
     assert verdict.verdict == "missing"
 
 
+def test_an_unwritten_exercise_that_a_class_calls_is_named_and_its_own_methods_are_not():
+    cells = "def vgg_block(*args):\n    raise NotImplementedError\n\nclass VGG:\n    def __init__(self, *args, **kwargs):\n        vgg_block(3, 8, 1)"
+    names = {}
+    exec(compile(cells, "<student>", "exec"), names)
+    assert "VGG calls vgg_block, which is not written yet: write that one first." in check(names["VGG"]).text
+    exec(
+        compile(cells.replace("vgg_block(3, 8, 1)", "raise NotImplementedError"), "<student>", "exec"), names
+    )
+    assert "VGG is not written yet." in check(names["VGG"]).text
+
+
 def test_a_line_is_told_for_code_in_a_file_too(double, tmp_path):
     path = tmp_path / "mine.py"
     path.write_text("def double(x):\n    return x + np.ones((7, 1, 9))[x]\n")
