@@ -1,5 +1,6 @@
 """Whoever studies alone has hints that escalate, a solution when it is time, and units that say what they take."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -112,7 +113,8 @@ def test_the_command_does_not_ask_once_the_exercise_has_passed(lessons, capsys, 
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
-def test_a_unit_says_in_its_first_cell_how_long_it_takes_and_what_it_needs(unit):
-    first = " ".join(read_source(unit).cells[0].source.split())
-    assert re.search(r"\b(minutes|hours?)\b", first)
-    assert re.search(r"\b(needs?|units? \d\d[^.]* first)\b", first)
+def test_a_unit_says_before_its_first_code_how_long_it_takes_and_what_it_needs(unit):
+    opening = itertools.takewhile(lambda cell: cell.cell_type == "markdown", read_source(unit).cells)
+    said = " ".join(" ".join(cell.source for cell in opening).split())
+    assert re.search(r"\b(minutes|hours?)\b", said)
+    assert re.search(r"\b(needs?|units? \d\d[^.]* first)\b", said)
