@@ -6,11 +6,12 @@ The oracles are functional; see residual_nets.py. A misconception is the oracle 
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from course.checks.exercise import Case, Exercise
+from course.checks.exercise import CHANGES_ITS_INPUT, Case, Exercise, runs_into
 from course.checks.functional import arguments, outputs
 from course.checks.recipe import through
 from course.checks.residual_nets import basic, bottleneck
@@ -38,10 +39,31 @@ SHARED_IDEAS = {  # of both blocks
 }
 
 
+CHANGED_X = (
+    "Your module writes into the x that it was given: by `+=`, or by a ReLU with inplace=True right on x. Training would stop there, since backward "
+    "still needs that x. Make a new tensor: `a + b`, `F.relu(...)`."
+)
+
+
 def bank(exercise: Exercise, ideas: dict[str, str]) -> None:
-    """Add wrong ideas, by name and hint, that the oracle can play itself."""
+    """Add wrong ideas, by name and hint, that the oracle can play itself; say in torch's words how an input is changed."""
+    for number, known in enumerate(exercise.misconceptions):
+        if known.name == CHANGES_ITS_INPUT:
+            exercise.misconceptions[number] = replace(known, hint=CHANGED_X)
     for name, hint in ideas.items():
         exercise.misconception(name, hint)(functools.partial(exercise.oracle, idea=name))
+
+
+def hidden_layers(setup: list, x: Any, settings: dict | None = None) -> Any:
+    """Stand for a module that keeps its layers in a list: torch does not see them, and leaves them in float32."""
+    raise runs_into("RuntimeError")
+
+
+HIDDEN_LAYERS = (
+    "hides-its-layers-in-a-list",
+    "Does your block keep its layers in a plain list? Then torch does not see them: they are no parameters, and are not converted. Put them "
+    "into an nn.Sequential, or give each an attribute of its own.",
+)
 
 
 # ----------------------------------------------------------------------------------------------------- BasicBlock
@@ -101,6 +123,7 @@ bank(
         "...`)? Keep the x that came in.",
     },
 )
+BasicBlock.misconception(*HIDDEN_LAYERS)(hidden_layers)
 
 
 # ----------------------------------------------------------------------------------------------------- Bottleneck
@@ -128,7 +151,7 @@ Bottleneck = Exercise(
     driven=True,
     cases=(
         shortcut_case("the same shape", [8, 2], (2, 8, 5, 4)),
-        shortcut_case("width 1, one image", [4, 1], (1, 4, 5, 5)),
+        shortcut_case("width 1, one image", [4, 1], (1, 4, 3, 3)),
         shortcut_case("more channels", [3, 4], (2, 3, 5, 6)),
         shortcut_case("stride 2, the same channels", [8, 2, 2], (2, 8, 7, 6)),
         shortcut_case("stride 2 and more channels", [4, 3, 2], (2, 4, 6, 8)),
@@ -157,3 +180,4 @@ bank(
         "forgets-the-last-norm": "The last batch norm is missing: each of the three convolutions has one of its own, the last too, before the addition.",
     },
 )
+Bottleneck.misconception(*HIDDEN_LAYERS)(hidden_layers)

@@ -27,6 +27,13 @@ def block_words(in_channels: int, out_channels: int, stride: int, settings: Mapp
     return f"{in_channels} to {out_channels} channels, stride {stride}{more}"
 
 
+def expect(value: Any, kind: type, name: str, wanted: str) -> None:
+    """Raise TypeError, in a sentence for the student, for a value of another kind."""
+    if not isinstance(value, kind):
+        got = "None" if value is None else f"a {type(value).__name__}"
+        raise TypeError(f"{name} gave {got}, where {wanted} was expected")
+
+
 def given_block(expansion: int, ran: list[str]) -> type[nn.Module]:
     """Return a class of blocks that note in ``ran`` what they were made with, each time they run."""
 
@@ -52,9 +59,7 @@ def stage(
     """Make a stage of given blocks; return the blocks that ran, the shapes of all parameters, and the output for x."""
     ran: list[str] = []
     made = seeded(make_stage, given_block(expansion, ran), *arguments, **settings)
-    if not isinstance(made, nn.Module):
-        kind = "None" if made is None else f"a {type(made).__name__}"
-        raise TypeError(f"make_stage gave {kind}, where one module was expected")
+    expect(made, nn.Module, "make_stage", "one module")
     out = fill(made.to(torch.float64)).eval()(torch.from_numpy(x.copy()))
     return {
         "blocks": ran,
@@ -95,7 +100,7 @@ def norms_after_backward(
 ) -> Any:
     """Run a given net forward on x and backward from the sum of its outputs; return the names and numbers that are reported.
 
-    ``frozen`` names weights that want no gradient. What is not a dictionary comes back as it is.
+    ``frozen`` names weights that want no gradient. Raises TypeError for what is not a dictionary.
     """
     net = seeded(given_net, layers)
     for name in frozen:
@@ -103,8 +108,7 @@ def norms_after_backward(
     net(torch.from_numpy(x.copy())).sum().backward()
     before = [None if p.grad is None else p.grad.clone() for p in net.parameters()]
     reported = gradient_norms(net)
-    if not isinstance(reported, Mapping):
-        return array(reported)
+    expect(reported, Mapping, "gradient_norms", "a dictionary")
     after = [p.grad for p in net.parameters()]
     kept = all(
         b is None if a is None else b is not None and torch.equal(a, b)

@@ -110,6 +110,8 @@ bank(
         "widths-four-times-too-large": "You hand 256, 512, 1024 and 2048 on as widths. These are what comes out; the bottleneck multiplies its width, 64 to 512, "
         "by four itself.",
         "forgets-the-expansion-at-the-end": "Your linear layer expects 512 inputs at every depth. After bottlenecks it is 4 * 512.",
+        "forgets-the-expansion-of-the-stages": "From the second stage on, yours are made for too few channels. A stage of bottlenecks gives out 4 times its width: "
+        "block.expansion * width, for the next stage and for the linear layer.",
         "always-two-blocks": "You have two blocks in each stage at every depth. The table has another row for each.",
         "forgets-the-average": "Your linear layer gets the maps as they are. Average each map over H and W first, so that one number a channel is left.",
     },
@@ -168,6 +170,7 @@ bank(
         "one-block-too-many": "Each of your stages has a block too many. Stem and linear layer are two of the layers, and n blocks in each of three stages the "
         "rest: 6 n + 2 = depth.",
         "stem-of-the-large-nets": "Your stem is that of the ImageNet nets. Small images keep their size: one 3x3 convolution, no pooling.",
+        "pools-8x8": "Your mean is over windows of fixed size, which fit images of 32 x 32 only. Take the mean over all of H and W, whatever they are.",
         "four-stages": "You have four stages, as the ImageNet nets. Here there are three.",
     },
 )

@@ -29,16 +29,16 @@ def row(expansion: int, in_channels: int, width: int, blocks: int, stride: int =
     return [(channels[i], out, strides[i], settings) for i in range(blocks)]
 
 
-def ran(blocks: Row, x: Any, once: bool = False, relu: bool = False) -> dict[str, Any]:
-    """Return what the driver reports of a stage of these blocks; ``once``: all are the first one, its weights too."""
+def ran(blocks: Row, x: Any, alone: int | None = None, relu: bool = False) -> dict[str, Any]:
+    """Return what the driver reports of a stage of these blocks; from place ``alone`` on, all are one block with one set of weights."""
     value, shapes = torch.as_tensor(x), []
     for number, (into, out, stride, _) in enumerate(blocks):
-        place = 0 if once else 2 * number
+        place = 2 * (number if alone is None else min(number, alone))
         if value.shape[1] != into:
             raise runs_into("ValueError")
         value = F.conv2d(value, numbers(place, (out, into, 1, 1)), numbers(place + 1, (out,)), stride)
         value = F.relu(value) if relu else value
-        shapes += [] if once and number else [(out, into, 1, 1), (out,)]
+        shapes += [(out, into, 1, 1), (out,)] if place == 2 * number else []
     words = [block_words(*block) for block in blocks]
     return {"blocks": words, "parameters": [shape_words(s) for s in shapes], "output": value.numpy()}
 
@@ -88,7 +88,7 @@ make_stage = Exercise(
 )
 
 
-def idea(name: str, hint: str, **how: bool) -> Callable:
+def idea(name: str, hint: str, **how: Any) -> Callable:
     """Add a wrong idea that makes another row of blocks of the arguments."""
 
     def add(wrong_row: Callable[..., Row]) -> Callable:
@@ -157,11 +157,21 @@ def _(expansion, in_channels, width, blocks, stride=1, **settings):
     "uses-one-block-again-and-again",
     "Your stage is one block, run several times: `[block(...)] * n` puts the same object n times into the list, with one set of weights. "
     "Make a new block for each place.",
-    once=True,
+    alone=0,
 )
 def _(expansion, in_channels, width, blocks, stride=1, **settings):
     first = row(expansion, in_channels, width, 1, stride, **settings)
     return first * blocks
+
+
+@idea(
+    "repeats-the-second-block",
+    "All blocks behind the first are one and the same object: `[block(...)] * n` puts it n times into the list, with one set of weights. "
+    "Make a new block for each place.",
+    alone=1,
+)
+def _(expansion, in_channels, width, blocks, stride=1, **settings):
+    return row(expansion, in_channels, width, blocks, stride, **settings)
 
 
 @idea(

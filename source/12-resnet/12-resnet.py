@@ -14,12 +14,12 @@
 # # 12 · ResNet
 #
 # A deeper network can do all that a shallower one can, and more. So why did deeper networks become *worse*, for years, even on the images
-# that they were trained on? And why did two characters, `+ x`, put an end to it?
+# that they were trained on? And why did a mere `+ x` put an end to it?
 #
 # You build the residual nets of 2015, from CIFAR's 20 layers to ImageNet's 152, train them against their twins without the `+ x`, and
 # look inside both.
 #
-# Take three hours. You need units 04 (batch norm) and 08 (PyTorch). Everything runs on a CPU, with about a minute and a half of computing in all;
+# Take three hours. You need units 04 (batch norm) and 08 (PyTorch). Everything runs on a CPU, with about a minute of computing in all;
 # with an NVIDIA GPU the nets are larger and train longer.
 
 # %% tags=["setup"] nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -63,8 +63,8 @@ show_images(*pixels[:8])
 # %% [markdown]
 # ### Learning to do nothing
 #
-# Here is the plain block that nets were made of: two convolutions, each with a batch norm and a ReLU. `conv_norm` is for you to use, too: a convolution
-# and its norm, padded so that stride 1 keeps the size. The convolution has no bias, since the norm would subtract it again.
+# Here is the plain block that nets were made of: two convolutions, each with a batch norm and a ReLU. `conv_norm` is for you to use, too. It returns a
+# convolution and its norm, padded so that stride 1 keeps the size (for odd sizes). The convolution has no bias, since the norm would subtract it again.
 
 # %% tags=["setup"] nbgrader={"grade": false, "grade_id": "given_conv_norm", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def conv_norm(in_channels, out_channels, size, stride=1):
@@ -112,7 +112,7 @@ plot_bars(copies, "error of the copy", "plain blocks in the stack")
 # %% [markdown]
 # ## The shortcut
 #
-# He's idea: let the block compute only what has to be *added* to x, the residual.
+# The idea of 2015: let the block compute only what has to be *added* to x, the residual.
 #
 # ```
 # x ──┬── conv 3x3 ── norm ── ReLU ── conv 3x3 ── norm ── (+) ── ReLU ──
@@ -280,7 +280,7 @@ from course.checks import Case, normal, through
 
 outputs = through("torch_drivers.outputs")
 cases = [
-    Case("one channel", outputs, [1, 1], normal(2, 1, 4, 5)),
+    Case("one channel", outputs, [1, 1], normal(2, 1, 5, 5)),
     Case("the same shape", outputs, [4, 4], normal(2, 4, 6, 5)),
     Case("more channels", outputs, [3, 4], normal(1, 3, 5, 7)),
     Case("stride 2", outputs, [2, 2, 2], normal(3, 2, 6, 7)),
@@ -303,6 +303,7 @@ hint("BasicBlock")
 # **Predict** the copying error before a single step of training: with gamma as it comes, and with zero.
 
 # %% tags=["experiment"]
+torch.manual_seed(0)
 stack = nn.Sequential(*(BasicBlock(12, 12) for _ in range(16)))
 with torch.no_grad():
     usual = F.mse_loss(stack(little), little) / little.var()
@@ -473,6 +474,7 @@ depths = [8, 20, 56 if large else 32]
 nets = {name: net for depth in depths for name, net in twins(depth).items()}
 errors = {}
 for name, net in nets.items():
+    print(name, end=": ")
     history = fit(net, (x, train_y), epochs=epochs, batch_size=batch_size, device=device)
     errors[name] = [1 - accuracy for accuracy in history.train_accuracy]
 
@@ -483,7 +485,7 @@ last = {kind: [errors[f"{kind} {d}"][-1] for d in depths] for kind in ("plain", 
 plot_lines(last, "layers", "training error at the end", x=depths)
 
 # %% [markdown]
-# The deepest plain net is the worst on its own training images, although every parameter it needs to be as good as the shallow one is there. This is
+# The deepest plain net is the worst on its own training images, although it has all that it needs to be as good as the shallow one. This is
 # degradation. The residual nets, from the same start, learn at every depth.
 #
 # Be careful with what this shows: a few thousand images, few epochs, one seed. Even the deep residual net may lag behind the shallow one here, for
@@ -561,8 +563,8 @@ for name, values in fresh.items():
 
 # %% [markdown]
 # It does not vanish, it *explodes*. The batch norms keep the signal's size on the way forward, but on the way back each plain block makes the
-# gradient a little larger. One learning rate cannot fit the first layer and the last. (Without batch norm they can vanish as well, as the signals did in
-# unit 06.)
+# gradient a little larger. One learning rate cannot fit the first layer and the last. (Without batch norm, gradients can vanish too, as the signals of unit
+# 06 did.)
 #
 # With a shortcut, the gradient has a way around every block, on which nothing multiplies it. From the first layer to the last its norm stays
 # within about the same power of ten.
@@ -620,7 +622,7 @@ from course.checks import Case, normal, through
 outputs = through("torch_drivers.outputs")
 cases = [
     Case("the same shape", outputs, [12, 3], normal(2, 12, 4, 5)),
-    Case("width 1", outputs, [4, 1], normal(2, 4, 5, 3)),
+    Case("width 1", outputs, [4, 1], normal(2, 4, 3, 3)),
     Case("more channels", outputs, [2, 3], normal(1, 2, 6, 5)),
     Case("stride 2, the same channels", outputs, [12, 3, 2], normal(2, 12, 6, 7)),
     Case("stride 2 and more channels", outputs, [8, 4, 2], normal(1, 8, 7, 6)),
@@ -748,12 +750,12 @@ def loss_along(net, steps, images=500):
     weights = [p for p in net.parameters() if p.ndim > 1]
     start = [w.detach().clone() for w in weights]
     losses = []
-    for a in steps:
+    for a in [*steps, 0]:  # back to the start in the end
         with torch.no_grad():
             for w, s, d in zip(weights, start, direction(start)):
                 w.copy_(s + a * d)
         losses.append(evaluate(net, (x[:images], train_y[:images]))[0])
-    return losses
+    return losses[:-1]
 
 # %% tags=["experiment"]
 steps = torch.linspace(-1, 1, 15)
@@ -763,8 +765,8 @@ plot_lines(curves, "a", "loss on training images", x=steps)
 
 # %% [markdown]
 # The residual net lies at the bottom of a bowl: from everywhere on this line, the slope says where to go. The plain net sits on a plateau, where
-# hardly any direction is better than another. (It is one line of very many. Li and colleagues drew such pictures in 2018, in two directions, and
-# found the same.)
+# neither direction is better than the other. (It is one line of very many. Li and colleagues drew such pictures in 2018, in two directions: of deep
+# nets, those without shortcuts had rugged landscapes, those with shortcuts smooth ones.)
 
 # %% [markdown]
 # ## What you have learnt
