@@ -171,9 +171,10 @@ def failure_sentence(name: str, failure: Failure) -> str:
     other = failure.message not in ("", name) and (not is_class or failure.message in EXERCISES)
     if failure.kind == "unwritten" and other:
         return f"{name} calls {failure.message}, which is not written yet: write that one first."
+    unwritten = f"{name}.{failure.message}" if is_class and failure.message not in ("", name) else name
     return {
         "raised": f"It raised {error}{where}{advice(failure)}",
-        "unwritten": f"{name} is not written yet. Replace its `raise NotImplementedError` line by your own code and run the cell.",
+        "unwritten": f"{unwritten} is not written yet. Replace its `raise NotImplementedError` line by your own code and run the cell.",
         "missing": f"There is no function called {name}. Is it defined, under exactly that name?",
         "odd_value": failure.message,
         "interrupted": f"You stopped it while it was running{where}. An endless loop?",

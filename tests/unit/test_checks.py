@@ -335,7 +335,7 @@ def test_hints_grow_with_each_asking_and_end():
 
 @pytest.mark.parametrize(
     ("name", "level", "said"),
-    [("conv3d", None, "no exercise is called 'conv3d'"), ("conv2d", 4, "1, 2 and 3")],
+    [("conv3d", None, "no exercise is called 'conv3d'"), ("conv2d", 4, '1, 2, 3 and "solution"')],
 )
 def test_a_wrong_call_for_a_hint_is_told(name, level, said):
     with pytest.raises(ValueError, match=re.escape(said)):
@@ -359,7 +359,7 @@ def test_an_unwritten_exercise_that_a_class_calls_is_named_and_its_own_methods_a
     exec(
         compile(cells.replace("vgg_block(3, 8, 1)", "raise NotImplementedError"), "<student>", "exec"), names
     )
-    assert "VGG is not written yet." in check(names["VGG"]).text
+    assert "VGG.__init__ is not written yet." in check(names["VGG"]).text
 
 
 def test_a_line_is_told_for_code_in_a_file_too(double, tmp_path):
