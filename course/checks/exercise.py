@@ -72,15 +72,23 @@ class Misconception:
 
 
 class Refusal(ValueError):
-    """What a misconception raises where the student's code would run into an exception, of any type if none is named."""
+    """What a misconception raises where the student's code would run into an exception, of any type if none is named.
+
+    With ``words``, only into one whose message has one of these in it.
+    """
 
     types: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
-def runs_into(*types: str) -> Refusal:
-    """Return a Refusal that stands for an exception of one of these types, and goes by the name of the first."""
-    refusal = type(types[0], (Refusal,), {})("as the student's code would")
-    refusal.types = types
+def runs_into(*types: str, words: str | tuple[str, ...] = ()) -> Refusal:
+    """Return a Refusal that stands for an exception of one of these types, and goes by the name of the first.
+
+    ``words`` are parts of messages, one of which must be in the exception's: so a slip is told from others that end in the same type.
+    """
+    words = (words,) if isinstance(words, str) else words
+    refusal = type(types[0], (Refusal,), {})(*(words[:1] or ("as the student's code would",)))
+    refusal.types, refusal.words = types, words
     return refusal
 
 

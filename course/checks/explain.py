@@ -61,6 +61,12 @@ def gives(misconception: Misconception, result: Result) -> bool:
     except Objection:
         return failure is not None and is_deliberate(failure)
     except Refusal as refusal:
-        return failure is not None and (not refusal.types or failure.type in refusal.types)
+        return failure is not None and is_meant(refusal, failure)
     except Exception:  # the idea says nothing about this case
         return False
+
+
+def is_meant(refusal: Refusal, failure: Failure) -> bool:
+    """Return whether an exception is of the kind that a wrong idea runs into, by its type and its message."""
+    right_words = not refusal.words or any(word in failure.message for word in refusal.words)
+    return right_words and (not refusal.types or failure.type in refusal.types)
