@@ -131,6 +131,7 @@ def test_a_finger_draws_a_line_as_the_mouse_does(show):
         result = shown.grid("Result")
         result.focus()
         shown.page.keyboard.press("Home")
+        shown.settle()  # arrows go on from the place drawn
         found[way] = []
         shown.page.evaluate(CORNER.replace("256", "127"), ["ArrowDown"])
         for _ in range(8):  # along the row of the line
