@@ -709,8 +709,8 @@ hint("pca_color_augment")
 # %% [markdown]
 # ## A small AlexNet
 #
-# ImageNet is out of reach, so train on the small coloured shapes of `course.data`: ten classes, 32 x 32 pixels. Two thousand images, of which a net of this
-# size can learn every one by heart.
+# ImageNet is out of reach, so train on the small coloured shapes of `course.data`: ten classes, 32 x 32 pixels. Two thousand images, few enough for a net of
+# this size to learn nearly all of them by heart.
 #
 # The table is AlexNet's in small: five convolutions, three linear layers. There is no room for the last pooling.
 
@@ -798,7 +798,7 @@ def crop_and_flip(x):
 def augment(x):
     return pca_color_augment(crop_and_flip(x), generator, some.to(x.device))
 
-
+# %% tags=["experiment"]
 generator, some = torch.Generator().manual_seed(0), train_x[:500]
 one = train_x[[2] * 4]
 lights = one + 5 * (pca_color_augment(one, generator, some) - one)
@@ -832,7 +832,8 @@ def tiles(net):
     w = net.stages[0][0].weight.detach().cpu()
     low, high = w.amin((1, 2, 3), keepdim=True), w.amax((1, 2, 3), keepdim=True)
     w = nn.functional.pad((w - low) / (high - low), (1, 1, 1, 1), value=1.0)
-    return torch.cat([torch.cat(list(row), dim=2) for row in w.split(6)], dim=1)
+    rows = torch.cat([torch.cat(list(row), dim=2) for row in w.split(6)], dim=1)
+    return nn.functional.pad(rows, (4, 4, 0, 0), value=1.0)
 
 
 nets = {"plain": plain_net, "with care": careful_net}
