@@ -649,5 +649,5 @@ print(f"right: {evaluate(net, (small_test, test_y))[1]:.0%} of {len(test_y)}")
 # first linear layer, and its memory where the maps are large: two different places. And depth needs a good start: He's rule or batch norm keep
 # the signal alive through all layers, on the way up and on the way back.
 #
-# **Next:** in unit 11, *GoogLeNet*, a net gets more accurate with one twentieth of these parameters. In unit 12, *ResNet*, depth stops helping even
-# where training starts, and a shortcut mends that.
+# **Next:** VGG's depth ends at 19 layers. In unit 12, *ResNet*, you see what stops deeper nets even where training starts, and how a shortcut mends
+# that. (Unit 11, on GoogLeNet, which is as accurate with a twentieth of these parameters, is not written yet.)
