@@ -334,6 +334,9 @@ class AlexNet(nn.Module):
     >>> AlexNet(5, [("CONV1", 4, 3, 2, 0, 1), ("FC8", 1000)], 9)(torch.zeros(2, 3, 9, 9)).shape
     torch.Size([2, 5])
     """
+    def forward(self, x):
+        return self.stages(x)
+
     def __init__(self, num_classes=1000, layers=ALEXNET, size=227, dropout=0.5):
         super().__init__()
         ### BEGIN SOLUTION
@@ -342,9 +345,6 @@ class AlexNet(nn.Module):
         rows = [alexnet_stage(*pair, dropout) for pair in zip(layers, shapes)]
         self.stages = nn.Sequential(*rows)
         ### END SOLUTION
-
-    def forward(self, x):
-        return self.stages(x)
 
 # %% nbgrader={"grade": true, "grade_id": "test_AlexNet", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 3}
 check(AlexNet)
