@@ -775,4 +775,5 @@ plot_lines(curves, "a", "loss on training images", x=steps)
 # only the difference to learn, gives the gradient a way around it, and so lets one learning rate train fifty layers or more. From two blocks
 # and one table you built every net from ResNet-18 to ResNet-152, to the last parameter.
 #
-# **Next:** unit 13 takes your training loop and puts other blocks into it: wider, grouped, dense, separable.
+# **Next:** for now the course ends here. What follows ResNet (wider, grouped, dense and separable blocks) is planned, and fits into the training loop
+# that you have.
