@@ -50,9 +50,10 @@ class Bent:
         step: str = "each batch",
         most: int | None = None,
         sign: int = 1,
+        late: bool = False,
     ):
         self.training, self.loss, self.mean = training, loss, mean
-        self.clear, self.step, self.most, self.sign = clear, step, most, sign
+        self.clear, self.step, self.most, self.sign, self.late = clear, step, most, sign, late
 
     def __call__(
         self, w: Any, b: Any, x: Any, labels: Any, batch_size: int, lr: float, epochs: int = 2
@@ -94,6 +95,8 @@ class Bent:
             )
             if self.step == "each batch":
                 move(params, sums, self.sign * lr)
+            if self.late:
+                loss = self.loss(scores_of(*params, x, self.training), y)  # type: ignore[call-arg, arg-type]
             values.append(float(loss.detach()))
         if self.step == "each epoch":
             move(params, sums, lr)
@@ -251,6 +254,12 @@ epoch_idea(
     "Your loss is the sum over the batch (reduction='sum'), so the step grows with the batch. The loss to go back from is the mean.",
     loss=lambda scores, y: F.cross_entropy(scores, y, reduction="sum"),
     mean=lambda losses, sizes: float(np.sum(losses) / np.sum(sizes)),
+)
+epoch_idea(
+    "takes-the-loss-after-the-step",
+    "The steps are right, but you compute the loss anew after the step, when the batch has been learnt from already. Use the loss from "
+    "which you went back.",
+    late=True,
 )
 epoch_idea("goes-uphill", "The loss grows: your parameters move with the gradient.", sign=-1)
 

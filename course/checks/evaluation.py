@@ -32,9 +32,10 @@ def accuracy(
     pick: Callable[[torch.Tensor], torch.Tensor] = lambda scores: scores.argmax(1),
 ) -> dict[str, Any]:
     """Return what the driver sees of an evaluation; the arguments after ``training`` make wrong ideas."""
-    guesses = pick(scores_of(tensor(w), tensor(b), tensor(x), mode))
-    right = (guesses == torch.tensor(labels)).split(batch_size)
-    value = share([int(batch.sum()) for batch in right], [len(batch) for batch in right])
+    scores = scores_of(tensor(w), tensor(b), tensor(x), mode).split(batch_size)
+    truths = torch.tensor(labels).split(batch_size)
+    right = [pick(s) == y for s, y in zip(scores, truths, strict=True)]
+    value = share([int(batch.sum()) for batch in right], [len(batch) for batch in truths])
     return {
         "accuracy": value,
         "autograd was recording": False,
@@ -68,8 +69,8 @@ evaluate = Exercise(
             through(EVALUATED),
             np.array([[1.0, 0.0], [0.0, 1.0]]),
             np.zeros(2),
-            np.array([[2.0, 1.0], [1.0, 3.0], [1.0, 4.0]]),
-            np.array([0, 1, 0]),
+            np.array([[1.0, 4.0], [2.0, 3.0], [2.0, 1.0]]),
+            np.array([1, 0, 0]),
             3,
             True,
             answer={
@@ -190,6 +191,47 @@ accuracy_idea(
 )
 def _(w, b, x, labels, batch_size, training):
     return accuracy(w, b, x, labels, batch_size, training, share=lambda right, sizes: 0.0)
+
+
+accuracy_idea(
+    "one-answer-for-the-batch",
+    "Your argmax looks for the largest score of the whole batch. Each image has an answer of its own, the largest in its row: `argmax(1)`.",
+    pick=lambda scores: scores.argmax(),
+)
+
+
+def misfit(name: str, hint: str, pick: Callable[[torch.Tensor], torch.Tensor], words: str) -> None:
+    """Add a wrong idea whose guesses have another shape than the labels, and so most often end in an exception."""
+
+    @evaluate.misconception(name, hint)
+    def _(w, b, x, labels, batch_size, training):
+        try:
+            return accuracy(w, b, x, labels, batch_size, training, pick=pick)
+        except RuntimeError as error:
+            raise runs_into("RuntimeError", words=words) from error
+
+
+misfit(
+    "looks-down-the-columns",
+    "Your argmax goes along axis 0: it finds for each class the image with the largest score. For each image the largest class is "
+    "`argmax(1)`.",
+    pick=lambda scores: scores.argmax(0),
+    words="dimension 0",
+)
+misfit(
+    "compares-all-scores",
+    "You compare all scores of an image with its label. Take the class with the largest score first: `argmax(1)`.",
+    pick=lambda scores: scores,
+    words="dimension 1",
+)
+
+
+@evaluate.misconception(
+    "compares-a-pair",
+    "What you compare with the labels is no tensor. `max(1)` gives a pair, values and places; the class is the place: `argmax(1)`.",
+)
+def _(*args):
+    raise runs_into("AttributeError", words="'bool' object")
 
 
 @evaluate.misconception(

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from course.checks.exercise import Case, Exercise, integers, normal, runs_into
+from course.checks.porting_drivers import parameters_named
 from course.checks.recipe import through
 
 UNIT = "08-numpy-to-torch"
@@ -164,7 +165,7 @@ def loaded(params: list[np.ndarray], values: list[Any] | None = None) -> dict[st
     """Return what the driver sees of a model into which ``params`` were loaded, or other ``values`` in a wrong idea."""
     arrays = params if values is None else values
     return {
-        "parameters": tuple(torch.tensor(p, dtype=torch.float32).numpy() for p in arrays),
+        **parameters_named([torch.tensor(p, dtype=torch.float32).numpy() for p in arrays]),
         "dtypes": "torch.float32",
         "the same parameters as before": True,
         "can be trained": True,
@@ -174,10 +175,8 @@ def loaded(params: list[np.ndarray], values: list[Any] | None = None) -> dict[st
 
 def as_given(params: list[np.ndarray]) -> dict[str, Any]:
     """Return what the driver sees where the parameters have taken over the arrays, dtype and all."""
-    return loaded(params) | {
-        "parameters": tuple(map(np.array, params)),
-        "dtypes": f"torch.{params[0].dtype}",
-    }
+    words = {"dtypes": f"torch.{params[0].dtype}"}
+    return loaded(params) | parameters_named(list(map(np.array, params))) | words
 
 
 def untouched(params: list[np.ndarray]) -> list[np.ndarray]:
@@ -239,7 +238,23 @@ def _(params):
     "`with torch.no_grad():`.",
 )
 def _(params):
-    raise runs_into("RuntimeError")
+    raise runs_into("RuntimeError", words="leaf Variable")
+
+
+@load_numpy_weights.misconception(
+    "copies-from-an-array",
+    "Only a tensor can be written into a tensor: make one of the array first, `torch.from_numpy(array)`.",
+)
+def _(params):
+    raise runs_into("TypeError", words="numpy.ndarray")
+
+
+@load_numpy_weights.misconception(
+    "indexes-the-parameters",
+    "`model.parameters()` is no list: it gives the parameters one after the other, to a loop or to `zip(model.parameters(), params)`.",
+)
+def _(params):
+    raise runs_into("TypeError", words="'generator' object")
 
 
 @load_numpy_weights.misconception(
@@ -253,11 +268,20 @@ def _(params):
 
 @load_numpy_weights.misconception(
     "makes-new-parameters-of-float64",
-    "You put new parameters into the model, with the arrays' own dtype. Write into the ones that are there, `copy_`: they keep their "
-    "float32, and an optimizer goes on knowing them.",
+    "You put new parameters into the model, with the arrays' own dtype. An optimizer still holds the old ones. Write into those that are "
+    "there, `copy_`: they keep their float32, and an optimizer goes on knowing them.",
 )
 def _(params):
     return as_given(params) | {"the same parameters as before": False}
+
+
+@load_numpy_weights.misconception(
+    "makes-new-parameters-of-the-arrays",
+    "You put new parameters into the model, and they lie in the arrays' own memory. An optimizer still holds the old ones. Copy the numbers "
+    "into the tensors that are there: `copy_`.",
+)
+def _(params):
+    return as_given([p + 1 for p in params]) | {"the same parameters as before": False}
 
 
 @load_numpy_weights.misconception(

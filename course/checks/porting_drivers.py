@@ -98,25 +98,33 @@ def lenet_outputs(make: Callable[..., nn.Module], x: Any) -> dict[str, Any]:
         torch.set_default_dtype(default)
 
 
-class Holder(nn.Module):
-    """A model that has parameters of given shapes, in float32, and nothing else."""
+def held(shapes: Sequence[Sequence[int]]) -> nn.Module:
+    """Return a model of linear and convolution layers with parameters of these shapes, weight and bias in turn, each 0.1."""
+    layers = [
+        nn.Linear(s[1], s[0]) if len(s) == 2 else nn.Conv2d(s[1], s[0], (s[2], s[3])) for s in shapes[::2]
+    ]
+    model = nn.Sequential(*layers)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(0.1)
+    return model
 
-    def __init__(self, shapes: Sequence[Sequence[int]]):
-        super().__init__()
-        for place, shape in enumerate(shapes):
-            self.register_parameter(f"parameter_{place}", nn.Parameter(0.1 * torch.ones(*shape)))
+
+def parameters_named(arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Return a model's parameters, each under its number."""
+    return {f"parameter {place}": one for place, one in enumerate(arrays, start=1)}
 
 
 def weights_loaded(load: Callable, params: list[np.ndarray]) -> dict[str, Any]:
     """Load arrays into a model, change the arrays, and return what the model has then."""
-    model = seeded(Holder, [np.shape(p) for p in params])
+    model = seeded(held, [np.shape(p) for p in params])
     before, handed = list(model.parameters()), [np.array(p) for p in params]
     returned = load(model, handed)
     for one in handed:
         one += 1
     after = list(model.parameters())
     return {
-        "parameters": tuple(map(array, after)),
+        **parameters_named([array(p) for p in after]),
         "dtypes": " ".join(sorted({dtype_words(p) for p in after})),
         "the same parameters as before": [id(p) for p in before] == [id(p) for p in after],
         "can be trained": all(p.requires_grad for p in after),

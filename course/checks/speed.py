@@ -95,6 +95,14 @@ def _(images, steps, launch, work, first):
 
 
 @throughput.misconception(
+    "waits-after-reading-the-clock",
+    "You start the clock before the warm-up is done, and wait for it then. First wait, then read the clock.",
+)
+def _(images, steps, launch, work, first):
+    return seen(images * steps / (first + busy(steps, launch, work)))
+
+
+@throughput.misconception(
     "times-the-warm-up",
     "You start the clock before the warm-up, so that it is timed after all. First warm up and wait, then read the clock.",
 )
@@ -105,7 +113,7 @@ def _(images, steps, launch, work, first):
 
 @throughput.misconception(
     "times-the-warm-up-without-waiting-for-it",
-    "You start the clock before the warm-up, so that it is timed after all. First warm up and wait, then read the clock.",
+    "You start the clock before the warm-up is done, so that it is timed after all. First warm up and wait, then read the clock.",
 )
 def _(images, steps, launch, work, first):
     return seen(images * steps / (launch + busy(steps, launch, work, first)))

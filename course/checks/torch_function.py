@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from course.checks.compare import matches
 from course.checks.exercise import Case, Exercise, normal, runs_into
 from course.checks.oracle import tensor
 from course.checks.porting_drivers import named
@@ -176,10 +177,19 @@ def _(x, w, b, grad_out, **settings):
     return right(x, w, b, grad_out)
 
 
+def uses_the_later_call(value: Any, x: Any, w: Any, b: Any, grad_out: Any, **settings: int) -> bool:
+    """Return whether a gradient is the one that the driver's second call, on doubled numbers, would have."""
+    _, (gx, gw, _) = gradients(2 * x, 2 * w, b, grad_out, **settings)
+    if not isinstance(value, dict):
+        return False
+    return matches(value["gradient of x"], gx) or matches(value["gradient of w"], gw)
+
+
 @Conv2dFunction.misconception(
     "keeps-things-on-the-class",
     "Between your forward and its backward the class was called once more, on other numbers, and backward used those. What one call needs "
     "belongs on its own ctx, not on the class or in a global.",
+    when=uses_the_later_call,
 )
 def _(x, w, b, grad_out, **settings):
     out, _ = gradients(x, w, b, grad_out, **settings)
@@ -187,21 +197,55 @@ def _(x, w, b, grad_out, **settings):
     return seen(out, (*grads, None, None), False)
 
 
-@Conv2dFunction.misconception(
+def slip(name: str, hint: str, *types: str, words: str | tuple[str, ...]) -> None:
+    """Add a wrong idea that ends in an exception of these types, told from others by its message."""
+
+    @Conv2dFunction.misconception(name, hint)
+    def _(x, w, b, grad_out, **settings):
+        raise runs_into(*types, words=words)
+
+
+slip(
     "forgets-to-save",
     "A name is missing. If backward wants something that forward had: a local name is gone when forward ends, and there is no self. "
     "Save tensors by ctx.save_for_backward, the whole numbers as attributes of ctx.",
+    *("NameError", "AttributeError", "UnboundLocalError"),
+    words=("is not defined", "Backward' object has no attribute", "local variable"),
 )
-def _(x, w, b, grad_out, **settings):
-    raise runs_into("NameError", "AttributeError", "UnboundLocalError")
-
-
-@Conv2dFunction.misconception(
+slip(
+    "saves-what-is-no-tensor",
+    "`ctx.save_for_backward` takes tensors only: x and w as they came in, not as arrays. Stride and padding are plain numbers and become "
+    "attributes: `ctx.stride = stride`.",
+    "TypeError",
+    words="save_for_backward can only save",
+)
+slip(
+    "takes-a-self",
+    "An argument too many or too few: there is no self here. Under `@staticmethod`, forward takes (ctx, x, w, b, stride, padding), and "
+    "backward takes (ctx, grad_out).",
+    "TypeError",
+    words=("forward() missing", "backward() missing", "forward() takes", "backward() takes"),
+)
+slip(
+    "converts-what-is-no-tensor",
+    "`to_array` takes a tensor, and here got something else. Stride and padding go into conv2d as they are, and so does what is an array "
+    "already.",
+    "AttributeError",
+    words="no attribute 'detach'",
+)
+slip(
+    "mixes-arrays-and-tensors",
+    "A tensor stands where an array is wanted, or an array where a tensor is. conv2d and conv2d_backward take arrays, so `to_array(x)` "
+    "for each tensor that goes in; what comes out becomes a tensor by `like(result, x)`.",
+    *("TypeError", "RuntimeError"),
+    words=("Tensor", "torch.dtype"),
+)
+slip(
     "returns-an-array",
     "Your forward returns a NumPy array. autograd hands on tensors: turn it back, with `like(result, x)`.",
+    "TypeError",
+    words="forward must return a tensor, and returned ndarray",
 )
-def _(x, w, b, grad_out, **settings):
-    raise runs_into("TypeError")
 
 
 @Conv2dFunction.misconception(

@@ -23,6 +23,11 @@ WEIGHTS = ((6, 1, 5, 5), (16, 6, 5, 5), (120, 400), (84, 120), (10, 84))
 Function = Callable[[torch.Tensor], torch.Tensor]
 
 
+def dense(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """Return a linear layer's output, where the weights may be those of a convolution that looks at a whole map."""
+    return F.linear(x, weight.flatten(1), bias)
+
+
 def lenet(
     x: Any,
     weights: Sequence[tuple[int, ...]] = WEIGHTS,
@@ -44,7 +49,7 @@ def lenet(
     for i in range(5):
         if i == 2:
             value = rows(value)
-        value = F.conv2d(value, *layers[i], padding=padding) if i < 2 else F.linear(value, *layers[i])
+        value = F.conv2d(value, *layers[i], padding=padding) if i < 2 else dense(value, *layers[i])
         value = activation(value) if i < 4 and active[i] else value
         value = pool(value, 2) if i < 2 else value
     return {"parameters": [shape_words(s) for s in shapes], "output": last(value).numpy()}
@@ -117,6 +122,18 @@ idea(
     "no-activations",
     "There are no ReLUs. One follows each layer with weights but the last; without them several linear layers are no more than one.",
     active=(False,) * 4,
+)
+for place, layer in enumerate(("C1", "C3", "C5", "F6")):
+    idea(
+        f"no-relu-behind-{layer.lower()}",
+        f"The ReLU behind {layer} is missing. One follows each layer with weights but the last.",
+        active=tuple(i != place for i in range(4)),
+    )
+idea(
+    "c5-as-a-convolution",
+    "Your C5 is a convolution with kernels of 5 x 5, as in the paper. On maps of 5 x 5 that computes the same, but unit 07's weights lie as "
+    "120 x 400: flatten, and make C5 an nn.Linear.",
+    weights=with_shapes(layer_2=(120, 16, 5, 5)),
 )
 idea(
     "no-relu-between-linear-layers",
@@ -192,8 +209,9 @@ def _(x):
 
 @LeNet.misconception(
     "layers-that-do-not-fit",
-    "The shapes do not fit; the message names both. C5 gets sixteen maps of 5 x 5, 400 values, and each other linear layer as many as the "
-    "one before gives.",
+    "The shapes do not fit; the message names both. C5 wants 400 values of each image, sixteen maps of 5 x 5. If it got rows of 5, "
+    "`x.flatten(1)` is missing before it; if it got 576 or 1024 a row, a convolution pads. Each other linear layer takes as many as the one "
+    "before gives.",
 )
 def _(x):
     raise runs_into("RuntimeError")
