@@ -15,7 +15,6 @@ from torch import nn
 
 from course.training import TrainingError, fit, throughput
 from tests.benchmarks import cifar, cifar_recipes, training, training_results, training_shapes
-from tests.hidden import EXERCISES
 
 ROOT = Path(__file__).parents[2]
 DATA = next((folder for folder in cifar.FOLDERS if (folder / "cifar10_jpeg_test.npz").exists()), None)
@@ -156,24 +155,16 @@ def test_two_gpus_find_the_weights_of_one(cuda, tmp_path):
 # --- the benchmarks, small ---
 
 
-def needs(exercise):
-    """Skip where the unit that writes this net is not there yet."""
-    if exercise not in EXERCISES:
-        pytest.skip(f"course: no unit has the exercise {exercise} yet")
-
-
 @pytest.mark.parametrize(
     ("name", "multiply_adds"), [("ResNet-50", 4.09e9), ("VGG-16", 15.47e9), ("AlexNet", 1.14e9)]
 )
 def test_a_training_step_is_nearly_three_forward_passes_of_two_operations_a_multiply_add(name, multiply_adds):
     """Nearly: the first layer needs no gradient of the image."""
-    needs(training.NETS[name][0])
     share = training.step_operations(name) / (3 * 2 * multiply_adds)
     assert 0.96 < share < 1.005
 
 
 def test_the_throughput_of_a_net_is_measured_plain_and_with_our_settings(monkeypatch):
-    needs("CifarResNet")
     monkeypatch.setitem(training.NETS, "small", ("CifarResNet", (20,), 32, 4))
     plain, ours, compiled = training.measure("small", seconds=0.01)
     assert plain > 0 and ours > 0 and compiled is None
@@ -244,7 +235,6 @@ def images(monkeypatch):
 
 @pytest.mark.parametrize("recipe", ["paper", "fast"])
 def test_a_recipe_runs_and_its_section_says_how_often_on_what_and_by_which_command(recipe, images, capsys):
-    needs("CifarResNet")
     text = cifar.measure(options(recipe=recipe, runs=2))
     assert text.startswith("## shapes: ") and "    python -m tests.benchmarks.cifar" in text
     assert "48 training and 48 test images, n = 2, mean " in text and f"torch {torch.__version__}" in text
