@@ -40,15 +40,14 @@ export class Grid {
 
   key(event) {
     const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    this.page.settle();
     const s = this.spec;
     if (!s?.rows || !s.cols || event.ctrlKey || event.metaKey || event.altKey) return;
     const [row, col] = s.cursor ?? s.start ?? [s.top, s.left];
     const within = (n, first, count) => Math.max(first, Math.min(first + count - 1, n));
     const leap = s.leap ?? 1;
-    if (step) {
-      s.cursor = [within(row + leap * step[0], s.top, s.rows), within(col + leap * step[1], s.left, s.cols)]; // for a key before the next frame
-      this.move(...s.cursor, event.shiftKey, true);
-    } else if (event.key === "Enter" && this.pin) this.pin(row, col);
+    if (step) this.move(within(row + leap * step[0], s.top, s.rows), within(col + leap * step[1], s.left, s.cols), event.shiftKey, true);
+    else if (event.key === "Enter" && this.pin) this.pin(row, col);
     else if (this.type && /^[-0-9.]$/.test(event.key)) return this.type();
     else return;
     event.preventDefault();

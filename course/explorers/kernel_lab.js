@@ -104,12 +104,13 @@ class KernelLab {
     if (!file) return;
     const paper = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE }).getContext("2d");
     try {
-      this.page.set({ picture: "upload" });
       const bitmap = await createImageBitmap(file), side = Math.min(bitmap.width, bitmap.height);
       paper.drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side, 0, 0, SIDE, SIDE);
     } catch {
+      this.page.settle(); // else a frame that waits would say its own sentence over this one
       return this.page.say("This file is no picture that the browser can read: take a PNG or a JPEG.");
     }
+    this.page.set({ picture: "upload" });
     const { data } = paper.getImageData(0, 0, SIDE, SIDE);
     this.upload = Float64Array.from({ length: SIDE * SIDE }, (_, n) => Math.round(0.299 * data[4 * n] + 0.587 * data[4 * n + 1] + 0.114 * data[4 * n + 2]));
     this.changed();

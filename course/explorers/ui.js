@@ -90,12 +90,17 @@ export class Page {
   }
 
   schedule() {
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = null;
-      if (!this.root.isConnected) return;
-      this.fields.forEach((refresh) => refresh());
-      this.draw();
-    });
+    this.frame ??= requestAnimationFrame(() => this.settle());
+  }
+
+  // Draw now what waits for the next frame, if anything does: a key goes on from what the one before it has done.
+  settle() {
+    if (!this.frame) return;
+    cancelAnimationFrame(this.frame);
+    this.frame = null;
+    if (!this.root.isConnected) return;
+    this.fields.forEach((refresh) => refresh());
+    this.draw();
   }
 
   say(text) {

@@ -78,3 +78,14 @@ def test_the_presets_work(show):
     for name in ["alexnet", "dense", "whole", "picture", "halve"]:
         shown.page.get_by_role("combobox", name="Preset").select_option(name)
         assert "numbers is" in shown.sentence()
+
+
+def test_an_arrow_goes_on_from_where_home_has_led_though_no_frame_was_drawn_between(show):
+    shown = show(PoolLab())
+    shown.grid("Output").focus()
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight"):
+        shown.page.keyboard.press(key)
+    assert shown.sentence().startswith("Output row 1, column 2")
+    shown.page.evaluate("""() => { for (const key of ["Home", "ArrowRight", "ArrowRight"])
+        document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true })); }""")
+    assert shown.sentence().startswith("Output row 0, column 2")
