@@ -83,14 +83,29 @@ def plot_lines(
 ) -> None:
     """Draw one line for each name, against ``x`` or counted from 1; ``log`` names the logarithmic axes: "x", "y" or "xy"."""
     _, ax = _plt().subplots(figsize=(7.0, 1.2 * PANEL), layout="constrained")
+    places = np.arange(1, max(map(len, lines.values())) + 1) if x is None else np.asarray(x)
+    few = is_few_steps(places) and "x" not in log
     for (name, values), style in zip(lines.items(), ["-", "--", "-.", ":"] * len(lines), strict=False):
-        ax.plot(np.arange(1, len(values) + 1) if x is None else x, values, style, label=name)
+        ax.plot(places[: len(values)], values, style, label=name, marker="." if few else "")
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.set_xscale("log" if "x" in log else "linear")
     ax.set_yscale("log" if "y" in log else "linear")
+    if few:
+        ax.set_xticks(places)
     ax.legend(frameon=False)
     ax.spines[["top", "right"]].set_visible(False)
     _plt().show()
+
+
+def is_few_steps(places: np.ndarray) -> bool:
+    """Return whether places are a few whole numbers, none close to the next: then each has its own tick.
+
+    >>> is_few_steps(np.array([20, 56, 110])), is_few_steps(np.linspace(0, 1, 5)), is_few_steps(np.arange(100))
+    (True, False, False)
+    """
+    steps = np.diff(places)
+    few = places.dtype.kind in "iu" and 1 < len(places) <= 16
+    return bool(few and min(steps) * 20 >= np.ptp(places))
 
 
 def show_grid(
