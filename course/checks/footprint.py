@@ -18,6 +18,7 @@ from course.checks.recipe import through
 UNIT = "10-vgg"
 
 FREE = ("relu", "flatten", "dropout")  # these make nothing that has to be kept
+HOOKED = "layers that still have a hook"
 Walk = list[tuple[str, str, tuple[int, ...]]]  # name, kind and output shape of each layer
 
 
@@ -49,7 +50,7 @@ def footprint(
     model: str, input_size: Sequence[int], device: str = "cpu", hooks: int = 0, **bend: Any
 ) -> dict[str, Any]:
     """Return what the driver reports: bytes by name. ``bend`` makes wrong ideas, see ``sizes``."""
-    return {"bytes": sizes(walk(model, input_size), input_size, **bend), "hooks left": hooks}
+    return {"bytes": sizes(walk(model, input_size), input_size, **bend), HOOKED: hooks}
 
 
 def sizes(
@@ -86,9 +87,9 @@ activation_memory = Exercise(
         Case("a head", MEMORY, "conv 4, pool, flatten, linear 6, relu, dropout, linear 5", (3, 6, 6)),
         Case("two blocks", MEMORY, "conv 4, norm, relu, pool | conv 6, norm, relu, pool", (3, 9, 8)),
         Case(
-            "VGG's first stage at full size",
+            "full size, on meta",
             MEMORY,
-            "conv 64, relu, conv 64, relu, pool",
+            "conv 64, relu, conv 64, relu, pool | average 7, flatten, linear 10",
             (3, 224, 224),
             device="meta",
         ),
@@ -146,7 +147,7 @@ activation_memory.misconception(
     "leaves-its-hooks",
     "Your hooks stay on the model, and run whenever it is used from now on. Keep what register_forward_hook returns, and call `.remove()` on "
     "each at the end.",
-    when=lambda value, *args, **kwargs: value["hooks left"] > 0,
+    when=lambda value, *args, **kwargs: value[HOOKED] > 0,
 )(_bent(hooks=1))
 
 
@@ -177,7 +178,7 @@ def _(model, input_size, device="cpu"):
         return footprint(model, input_size)
     layers = walk(model, input_size)
     last = {name.split(".")[0]: math.prod(shape) * 4 for name, _, shape in layers}
-    return {"bytes": {"image": math.prod(input_size) * 4} | last, "hooks left": 0}
+    return {"bytes": {"image": math.prod(input_size) * 4} | last, HOOKED: 0}
 
 
 @activation_memory.misconception(
@@ -188,7 +189,7 @@ def _(model, input_size, device="cpu"):
     layers = walk(model, input_size)
     before = [tuple(input_size), *(shape for *_, shape in layers)]
     moved = [(name, kind, shape) for (name, kind, _), shape in zip(layers, before, strict=False)]
-    return {"bytes": sizes(moved, input_size), "hooks left": 0}
+    return {"bytes": sizes(moved, input_size), HOOKED: 0}
 
 
 @activation_memory.misconception(
@@ -203,17 +204,17 @@ def _(model, input_size, device="cpu"):
         if kind not in FREE:
             counts[name] = 4 * each * shape[0]
         before = shape
-    return {"bytes": counts, "hooks left": 0}
+    return {"bytes": counts, HOOKED: 0}
 
 
 @activation_memory.misconception(
     "one-name-for-all",
-    "All your hooks write under the last layer's name: a lambda looks `name` up when it runs, and by then the loop is over. Let the hook find "
+    "All your hooks write under the last layer's name: a hook looks `name` up when it runs, and by then the loop is over. Let the hook find "
     "the name from its module, or fix it with `name=name`.",
 )
 def _(model, input_size, device="cpu"):
     said = footprint(model, input_size)["bytes"]
-    return {"bytes": {"image": said["image"], list(said)[-1]: list(said.values())[-1]}, "hooks left": 0}
+    return {"bytes": {"image": said["image"], list(said)[-1]: list(said.values())[-1]}, HOOKED: 0}
 
 
 @activation_memory.misconception(
@@ -221,14 +222,14 @@ def _(model, input_size, device="cpu"):
     "You return one number. The bytes of each layer are asked for, by name; whoever wants the sum can add them up.",
 )
 def _(model, input_size, device="cpu"):
-    return {"bytes": sum(footprint(model, input_size)["bytes"].values()), "hooks left": 0}
+    return {"bytes": sum(footprint(model, input_size)["bytes"].values()), HOOKED: 0}
 
 
 @activation_memory.misconception(
     "an-image-elsewhere",
-    "Your image lies on the CPU, and the model does not: make it with `device=next(model.parameters()).device`.",
+    "The model need not lie on the CPU. Make the image on the device of its parameters: `device=next(model.parameters()).device`.",
 )
 def _(model, input_size, device="cpu"):
     if device != "cpu":
-        raise runs_into("RuntimeError", "NotImplementedError")
+        raise runs_into("RuntimeError", "NotImplementedError", words=("device", "meta"))
     return footprint(model, input_size)

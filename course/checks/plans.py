@@ -25,6 +25,7 @@ PLAIN: dict[str, Callable[..., torch.Tensor]] = {
     "flatten": lambda x: x.flatten(1),
     "channels last": lambda x: x.movedim(1, -1),
     "dropout": lambda x: x,
+    "softmax": lambda x: x.softmax(1),
 }
 
 

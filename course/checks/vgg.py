@@ -123,6 +123,11 @@ VGG.misconception(
 )(_bent(lambda plan: [*plan, ("relu",)]))
 
 VGG.misconception(
+    "softmax-on-the-scores",
+    "There is a softmax at the end. The net gives the scores as they are: cross_entropy does the softmax itself.",
+)(_bent(lambda plan: [*plan, ("softmax",)]))
+
+VGG.misconception(
     "no-relu-in-the-head",
     "There is no ReLU between your linear layers. Without it three of them are no more than one.",
 )(_bent(lambda plan: plan[:-7] + without(plan[-7:], "relu")))
@@ -190,7 +195,7 @@ def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
 )
 def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
     if x is not None and not all(224 <= side < 256 for side in x.shape[2:]):
-        raise runs_into("RuntimeError")
+        raise runs_into("RuntimeError", words="mat1 and mat2 shapes")
     return net(depth, num_classes, batch_norm, width, dropout, x)
 
 
@@ -200,7 +205,7 @@ def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
 )
 def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
     if x is not None:  # the net is moved to float64, and the hidden blocks are not
-        raise runs_into("RuntimeError")
+        raise runs_into("RuntimeError", words="same")
     return report(head(8 * width, 64 * width, num_classes))
 
 
@@ -209,9 +214,19 @@ def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
     "Flatten is missing. A linear layer takes the last axis of what it gets, and here that must be all 7 · 7 values of all channels.",
 )
 def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
-    if x is not None:
-        raise runs_into("RuntimeError")
+    if x is not None:  # the last axis is 7 long
+        raise runs_into("RuntimeError", words="x7 and ")
     return net(depth, num_classes, batch_norm, width)
+
+
+@VGG.misconception(
+    "reads-a-number-a-channel",
+    "Your first linear layer reads as many values as there are channels. Each channel is a map of 7 x 7: `8 * width * 7 * 7`.",
+)
+def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
+    if x is not None:
+        raise runs_into("RuntimeError", words="mat1 and mat2 shapes")
+    return report(body(depth, batch_norm, width) + head(8 * width, 64 * width, num_classes, side=1))
 
 
 @VGG.misconception(
@@ -229,27 +244,52 @@ def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
     return told(net_plan(depth, num_classes, False, width), x, batch_norm, dropout > 0)
 
 
+def _too_large(plan: Plan, x: Any, batch_norm: bool) -> dict[str, Any]:
+    """Return what the driver reports of a net that is too large to compute anything: the shapes of its parameters."""
+    if x is None:
+        return report(plan)
+    nothing = dict.fromkeys(["two passes differ in training", "two passes differ in evaluation"])
+    return {"parameters": report(plan)["parameters"], "output": None} | ({} if batch_norm else nothing)
+
+
 @VGG.misconception(
     "ignores-the-width",
     "Your net does not depend on width. The stages have width, 2, 4, 8 and 8 widths, and the hidden layers 64.",
-    when=lambda value, depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None: (
-        width != 64 and value["parameters"][:1] == ["64 x 3 x 3 x 3"]
-    ),
 )
 def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
-    return net(depth, num_classes, batch_norm)
+    return _too_large(net_plan(depth, num_classes, batch_norm), x, batch_norm)
 
 
 @VGG.misconception(
     "hidden-layers-of-4096",
     "Your hidden layers have 4,096 values for any width. They grow and shrink with the net: 64 * width.",
-    when=lambda value, depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None: (
-        width != 64 and f"4096 x {8 * width * 49}" in value["parameters"]
-    ),
 )
 def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
-    plan = body(depth, batch_norm, width) + head(8 * width, 4096, num_classes)
-    return told(plan, None, batch_norm, True)
+    return _too_large(body(depth, batch_norm, width) + head(8 * width, 4096, num_classes), x, batch_norm)
+
+
+def _reading_25088(plan: Plan) -> Plan:
+    """Return a net's plan in which the first linear layer reads 25,088 values."""
+    first = [op[0] for op in plan].index("linear")
+    return [*plan[:first], (*plan[first][:2], 8 * 64 * 49), *plan[first + 1 :]]
+
+
+@VGG.misconception(
+    "reads-25088",
+    "Your first linear layer reads 25,088 values for any width. Those are 512 · 7 · 7, for width 64: write `8 * width * 7 * 7`.",
+)
+def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
+    return _too_large(_reading_25088(net_plan(depth, num_classes, batch_norm, width)), x, batch_norm)
+
+
+@VGG.misconception(
+    "head-of-width-64",
+    "Your linear layers have the sizes of width 64 always, 25,088 and 4,096. They grow and shrink with the net: `8 * width * 7 * 7` and "
+    "`64 * width`.",
+)
+def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
+    plan = _reading_25088(body(depth, batch_norm, width) + head(8 * width, 4096, num_classes))
+    return _too_large(plan, x, batch_norm)
 
 
 @VGG.misconception(

@@ -82,7 +82,7 @@ def _bent(change: Callable[[Plan], Plan]) -> Callable[..., dict[str, Any]]:
         try:
             return report(change(block_plan(*setup, **settings)), x)
         except RuntimeError:  # nothing is left to pool
-            raise runs_into("RuntimeError") from None
+            raise runs_into("RuntimeError", words="too small") from None
 
     return wrong
 
@@ -134,7 +134,7 @@ def _(*setup, x=None, **settings):
 )
 def _(in_channels, out_channels, convs, batch_norm=False, x=None):
     if x is not None and min(x.shape[2:]) < 2 * convs + 2:  # too little is left to pool
-        raise runs_into("RuntimeError")
+        raise runs_into("RuntimeError", words=("Kernel size", "too small"))
     return report(block_plan(in_channels, out_channels, convs, batch_norm, padding=0), x)
 
 
@@ -144,7 +144,7 @@ def _(in_channels, out_channels, convs, batch_norm=False, x=None):
 )
 def _(in_channels, out_channels, convs, batch_norm=False, x=None):
     if x is not None and convs > 1 and in_channels != out_channels:
-        raise runs_into("RuntimeError")
+        raise runs_into("RuntimeError", words="channels")
     first = block_plan(in_channels, out_channels, 1, batch_norm)[:-1]
     return report([*first * convs, ("pool", 2)], x)
 
@@ -187,9 +187,8 @@ vgg_block.misconception(
 )
 def _(*setup, x=None, **settings):
     plan = block_plan(*setup, **settings)
-    for i in range(len(plan) - 1):
-        if plan[i][0] == "norm":
-            plan[i : i + 2] = plan[i + 1], plan[i]
+    for i in [i for i, (kind, *_) in enumerate(plan) if kind == "norm"]:
+        plan[i : i + 2] = plan[i + 1], plan[i]
     return report(plan, x)
 
 

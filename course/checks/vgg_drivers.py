@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +11,10 @@ import torch
 from torch import nn
 
 from course.checks import torch_drivers
+
+LARGE = (
+    1_000_000  # parameters; the nets of cases that compute have fewer, and whoever has more has a size wrong
+)
 
 
 def module_from(make: Callable[..., Any]) -> Callable[..., nn.Module]:
@@ -27,9 +32,16 @@ def module_from(make: Callable[..., Any]) -> Callable[..., nn.Module]:
 
 
 def build(make: Callable[..., Any], *setup: Any, x: np.ndarray | None = None, **settings: Any) -> dict:
-    """Make a module; return the shapes of its parameters with their number, or with its output for x."""
+    """Make a module; return the shapes of its parameters with their number, or with its output for x.
+
+    A module that is far too large computes nothing, so that the answer comes at once: its shapes say what is wrong.
+    """
     if x is None:
         return torch_drivers.parameters(module_from(make), setup, settings)
+    with contextlib.suppress(Exception):  # whatever is wrong shows again when the module is made in earnest
+        sizes = torch_drivers.parameters(make, setup, settings)
+        if sizes["count"] > LARGE:
+            return {"parameters": sizes["parameters"], "output": None}
     return torch_drivers.outputs(module_from(make), setup, x, settings)
 
 
@@ -38,6 +50,8 @@ def network(make: Callable[..., Any], *setup: Any, x: np.ndarray | None = None, 
     report = build(make, *setup, x=x, **settings)
     if x is None or settings.get("batch_norm"):
         return report
+    if report["output"] is None:
+        return report | {"two passes differ in training": None, "two passes differ in evaluation": None}
     module = torch_drivers.fill(torch_drivers.seeded(make, *setup, **settings).double())
     return report | {
         "two passes differ in training": differs(module.train(), x),
@@ -56,12 +70,12 @@ def differs(module: nn.Module, x: np.ndarray) -> bool | None:
 def memory(
     function: Callable[..., Any], model: str, input_size: Sequence[int], device: str = "cpu"
 ) -> dict[str, Any]:
-    """Call activation_memory twice on a net given in words; return the second answer, and how many hooks are left."""
+    """Call activation_memory twice on a net given in words; return the second answer, and how many layers are left with a hook."""
     net = from_words(model, input_size, device)
     function(net, tuple(input_size))
     answer = function(net, tuple(input_size))
-    hooks = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in net.modules())
-    return {"bytes": answer, "hooks left": hooks}
+    hooked = sum(bool(m._forward_hooks or m._forward_pre_hooks) for m in net.modules())
+    return {"bytes": answer, "layers that still have a hook": hooked}
 
 
 def from_words(model: str, input_size: Sequence[int], device: str = "cpu") -> nn.Sequential:

@@ -3,10 +3,11 @@
 import pytest
 
 from autograder.build import read_source
-from autograder.isolated import setup_names
-from tests.hidden import EXERCISES, UNITS, grade, notebook
+from tests.hidden import EXERCISES, UNITS, grade, solutions
 
 IN_THE_ENGINE = "like(conv2d(to_array(x), to_array(w), to_array(b), stride, padding), x)"
+NORM = "        if batch_norm:\n            layers.append(nn.BatchNorm2d(out_channels))\n"
+RELU = "        layers.append(nn.ReLU())\n"
 
 
 def replaced(tensor):
@@ -73,12 +74,29 @@ SLIPS = [  # the exercise, what becomes of our answer, the idea that must be nam
         {"wait()\n    start = clock()": "start = clock()\n    wait()"},
         "waits-after-reading-the-clock",
     ),
+    ("vgg_block", {NORM + RELU: RELU + NORM}, "norm-behind-the-relu"),
+    ("vgg_block", {"out_channels if i else in_channels": "in_channels"}, "always-from-in-channels"),
+    ("vgg_block", {", padding=1": ""}, "does-not-pad"),
+    ("VGG", {"num_classes))": "num_classes), nn.Softmax(dim=1))"}, "softmax-on-the-scores"),
+    ("VGG", {", nn.Flatten()": ""}, "forgets-to-flatten"),
+    ("VGG", {"nn.AdaptiveAvgPool2d(7), ": ""}, "only-224"),
+    ("VGG", {"49 * channels": "channels"}, "reads-a-number-a-channel"),
+    ("VGG", {"49 * channels[-1]": "25088"}, "reads-25088"),
+    ("VGG", {"64 * width, 64 * width": "4096, 4096"}, "hidden-layers-of-4096"),
+    ("VGG", {"49 * channels[-1], 64 * width, 64 * width": "25088, 4096, 4096"}, "head-of-width-64"),
+    (
+        "VGG",
+        {"nn.Sequential(*[vgg": "([vgg", "self.features(x)": "nn.Sequential(*self.features)(x)"},
+        "blocks-in-a-plain-list",
+    ),
+    ("activation_memory", {", device=next(model.parameters()).device": ""}, "an-image-elsewhere"),
+    ("activation_memory", {"hook.remove()": "hook"}, "leaves-its-hooks"),
 ]
 
 
 def written(name, changes):
     """Return what a student has who writes our answer with these changes."""
-    names = setup_names(notebook(EXERCISES[name].unit))
+    names = dict(solutions(EXERCISES[name].unit))
     cells = read_source(UNITS[EXERCISES[name].unit]).cells
     source = next(c.source for c in cells if c.metadata.get("nbgrader", {}).get("grade_id") == name)
     for old, new in changes.items():
