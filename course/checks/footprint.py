@@ -89,7 +89,7 @@ activation_memory = Exercise(
         Case(
             "full size, on meta",
             MEMORY,
-            "conv 64, relu, conv 64, relu, pool | average 7, flatten, linear 10",
+            "conv 64, relu, pool | average 7, flatten, linear 4096",
             (3, 224, 224),
             device="meta",
         ),

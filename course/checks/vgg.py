@@ -255,6 +255,7 @@ def _too_large(plan: Plan, x: Any, batch_norm: bool) -> dict[str, Any]:
 @VGG.misconception(
     "ignores-the-width",
     "Your net does not depend on width. The stages have width, 2, 4, 8 and 8 widths, and the hidden layers 64.",
+    when=lambda value, *setup, width=64, **settings: width != 64 and "64 x 3 x 3 x 3" in value["parameters"],
 )
 def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
     return _too_large(net_plan(depth, num_classes, batch_norm), x, batch_norm)
