@@ -67,11 +67,15 @@ def show_numbers(*grids: Any, titles: str | Sequence[str] = ()) -> None:
     _plt().show()
 
 
-def plot_bars(values: Mapping[str, float], ylabel: str, title: str = "", log: bool = False) -> None:
-    """Draw one bar for each name, with its value written on it."""
+def plot_bars(
+    values: Mapping[str, float], ylabel: str, title: str = "", log: bool = False, decimals: int | None = None
+) -> None:
+    """Draw one bar for each name, with its value written on it: to three digits, or with so many decimals."""
     fig, ax = _plt().subplots(figsize=(1.7 * len(values) + 1, PANEL))
     bars = ax.bar(list(values), list(values.values()), color=INK, log=log)
-    ax.bar_label(bars, [f"{v:,.0f}" if v >= 1000 else f"{v:.3g}" for v in values.values()], padding=2)
+    few = [f"{v:,.0f}" if v >= 1000 else f"{v:.3g}" for v in values.values()]
+    labels = few if decimals is None else [f"{v:,.{decimals}f}" for v in values.values()]
+    ax.bar_label(bars, labels, padding=2)
     ax.margins(y=0.2)
     ax.set(ylabel=ylabel, title=title)
     ax.spines[["top", "right"]].set_visible(False)
@@ -82,6 +86,8 @@ def plot_lines(
     lines: Mapping[str, Any], xlabel: str, ylabel: str, title: str = "", x: Any = None, log: str = ""
 ) -> None:
     """Draw one line for each name, against ``x`` or counted from 1; ``log`` names the logarithmic axes: "x", "y" or "xy"."""
+    from matplotlib.ticker import MaxNLocator
+
     _, ax = _plt().subplots(figsize=(7.0, 1.2 * PANEL), layout="constrained")
     places = np.arange(1, max(map(len, lines.values())) + 1) if x is None else np.asarray(x)
     few = is_few_steps(places) and "x" not in log
@@ -92,6 +98,8 @@ def plot_lines(
     ax.set_yscale("log" if "y" in log else "linear")
     if few:
         ax.set_xticks(places)
+    elif places.dtype.kind in "iu" and "x" not in log:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no epoch 2.5
     ax.legend(frameon=False)
     ax.spines[["top", "right"]].set_visible(False)
     _plt().show()
