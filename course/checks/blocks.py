@@ -15,7 +15,7 @@ from course.checks.exercise import CHANGES_ITS_INPUT, Case, Exercise, runs_into
 from course.checks.functional import arguments, outputs
 from course.checks.recipe import through
 from course.checks.residual_nets import basic, bottleneck
-from course.checks.shortcuts import shortcut_case
+from course.checks.shortcuts import PAIRED_LAYERS, no_module, shortcut_case
 
 UNIT = "12-resnet"
 
@@ -59,6 +59,11 @@ def hidden_layers(setup: list, x: Any, settings: dict | None = None) -> Any:
     raise runs_into("RuntimeError")
 
 
+def paired_layers(setup: list, *given: Any) -> Any:
+    """Stand for a module that takes the pair of conv_norm for a layer."""
+    raise no_module()
+
+
 HIDDEN_LAYERS = (
     "hides-its-layers-in-a-list",
     "Does your block keep its layers in a plain list? Then torch does not see them: they are no parameters, and are not converted. Put them "
@@ -100,7 +105,7 @@ BasicBlock = Exercise(
     ),
     random=_random_basic,
     hints=(
-        "Take the picture of the block: two convolutions on the left, the shortcut on the right, and where they meet a sum. Three parts to "
+        "Take the picture of the block: two convolutions above, the shortcut below, and where they meet a sum. Three parts to "
         "make in __init__: conv-norm-ReLU, conv-norm, shortcut.",
         "In __init__: a Sequential of conv, norm, ReLU, conv, norm as the branch; then, as the last attribute, make_shortcut with all four "
         "arguments. In forward: the branch of x plus the shortcut of x, and a ReLU of that sum.",
@@ -124,6 +129,7 @@ bank(
     },
 )
 BasicBlock.misconception(*HIDDEN_LAYERS)(hidden_layers)
+BasicBlock.misconception(*PAIRED_LAYERS)(paired_layers)
 
 
 # ----------------------------------------------------------------------------------------------------- Bottleneck
@@ -181,3 +187,4 @@ bank(
     },
 )
 Bottleneck.misconception(*HIDDEN_LAYERS)(hidden_layers)
+Bottleneck.misconception(*PAIRED_LAYERS)(paired_layers)

@@ -162,12 +162,12 @@ idea(
 )
 idea(
     "averages-absolute-values",
-    "You take the mean of the absolute values. The (L2) norm is the root of the *sum* of squares.",
+    "You take the mean of the absolute values. The (L2) norm is the root of the sum of squares.",
     measure=lambda g: g.abs().mean(),
 )
 idea(
     "takes-the-root-of-the-mean-square",
-    "You divide by the number of weights before the root. The norm is the root of the *sum* of squares.",
+    "You divide by the number of weights before the root. The norm is the root of the sum of squares.",
     measure=lambda g: g.square().mean().sqrt(),
 )
 idea(

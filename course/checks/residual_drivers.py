@@ -14,7 +14,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from course.checks.torch_drivers import array, fill, seeded, shape_words
+from course.checks.torch_drivers import array, fill, outputs, parameters, seeded, shape_words
+
+MOST_PARAMETERS = 100_000_000  # of a net that is run: 400 MB
 
 
 def block_words(in_channels: int, out_channels: int, stride: int, settings: Mapping[str, Any]) -> str:
@@ -66,6 +68,16 @@ def stage(
         "parameters": [shape_words(p.shape) for p in made.parameters()],
         "output": array(out),
     }
+
+
+def outputs_within_memory(
+    make: Callable[..., nn.Module], setup: Sequence[Any], x: np.ndarray
+) -> dict[str, Any]:
+    """Return what torch_drivers.outputs gives; raise ValueError for a net too large to be run."""
+    count = parameters(make, setup)["count"]
+    if count > MOST_PARAMETERS:
+        raise ValueError(f"the net has {count:,} parameters, too many to be run here")
+    return outputs(make, setup, x)
 
 
 def given_layer(entry: Any, size: int) -> tuple[str, nn.Module]:

@@ -135,7 +135,7 @@ def stages(tape: Tape, x: Tensor, block: Any, widths: Any, counts: Any, idea: st
             first = position == 0 and (number > 0 or idea == "strides-the-first-stage")
             if idea == "strides-the-last-block":
                 first = position == count - 1 and number > 0
-            if idea == "never-strides":
+            if idea == "never-strides" or (idea == "strides-where-the-width-grows" and x.shape[1] > width):
                 first = False
             x = block(tape, x, width, 2 if first else 1)
     return x
@@ -176,19 +176,38 @@ def resnet(tape: Tape, x: Tensor, depth: int, classes: int = 1000, idea: str = "
     deep = deep or idea == "bottlenecks-throughout"
     widths = [64, 128, 256, 512]
     if idea == "widths-four-times-too-large" and deep:
+        if not x.is_meta:
+            raise runs_into("ValueError", words="too many to be run")
         widths = [256, 512, 1024, 2048]
     if idea == "the-same-width-throughout":
         widths = [64] * 4
     block = functools.partial(bottleneck if deep else basic, idea=BLOCK_IDEAS.get(idea, ""))
+    if idea in ("hands-the-option-on", "takes-option-A"):
+        if deep:
+            raise runs_into("TypeError", words="'option'")
+        block = functools.partial(basic, option="A" if idea == "takes-option-A" else "B")
     counts = (2, 2, 2, 2) if idea == "always-two-blocks" else BLOCKS[depth]
     x = imagenet_stem(tape, x, idea)
     x = stages(tape, x, block, widths, counts, idea)
     if idea == "forgets-the-average":
         return tape.linear(x.flatten(1), classes)
-    x = x.amax(dim=(2, 3)) if idea == "takes-the-maximum-at-the-end" else x.mean(dim=(2, 3))
+    x = averaged(x, idea)
     if idea in ("forgets-the-expansion-at-the-end", "forgets-the-expansion-of-the-stages") and deep:
         x = narrowed(x, 512)
     return scored(tape, x, 1000 if idea == "ignores-num-classes" else classes, idea)
+
+
+def averaged(x: Tensor, idea: str) -> Tensor:
+    """Return the mean of each map; or what an idea takes for it, as a linear layer is given it: a matrix of so many rows and columns."""
+    n, c, h, w = x.shape
+    matrices = {
+        "leaves-the-average-out": [(n, c * h * w), (n * c * h, w)],
+        "forgets-to-flatten": [(n * c, 1)],
+        "averages-over-other-axes": [(n, w), (n, h), (n * c, w), (n * c, h), (n * h, w)],
+    }.get(idea)
+    if matrices and not x.is_meta:
+        raise runs_into("RuntimeError", words=tuple(f"({rows}x{columns} and" for rows, columns in matrices))
+    return x.amax(dim=(2, 3)) if idea == "takes-the-maximum-at-the-end" else x.mean(dim=(2, 3))
 
 
 def scored(tape: Tape, x: Tensor, classes: int, idea: str) -> Tensor:
@@ -220,6 +239,5 @@ def cifar_resnet(
     block = functools.partial(basic, option=option, idea=BLOCK_IDEAS.get(idea, ""))
     x = stages(tape, x, block, widths, [count] * len(widths), idea)
     if idea == "pools-8x8" and min(x.shape[2:]) < 8:
-        raise runs_into("RuntimeError")
-    x = x.amax(dim=(2, 3)) if idea == "takes-the-maximum-at-the-end" else x.mean(dim=(2, 3))
-    return scored(tape, x, 10 if idea == "ignores-num-classes" else classes, idea)
+        raise runs_into("RuntimeError", words="too small")
+    return scored(tape, averaged(x, idea), 10 if idea == "ignores-num-classes" else classes, idea)

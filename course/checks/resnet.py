@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from course.checks.blocks import bank
+from course.checks.blocks import bank, paired_layers
 from course.checks.exercise import Case, Exercise, normal
 from course.checks.functional import arguments, outputs, parameters
 from course.checks.recipe import through
 from course.checks.residual_nets import cifar_resnet, resnet
+from course.checks.shortcuts import PAIRED_LAYERS
 
 UNIT = "12-resnet"
 
@@ -35,6 +36,12 @@ def computed(
     return Case(name, through("torch_drivers.outputs"), setup, x, *given, **more)
 
 
+def run(name: str, setup: list, shape: tuple[int, ...], **more: Any) -> Case:
+    """Return a case like that of ``computed`` for a net that may turn out too large."""
+    x = normal(*shape).astype(np.float32)
+    return Case(name, through("residual_drivers.outputs_within_memory"), setup, x, **more)
+
+
 def judged(net: Callable, given: tuple, *settings: Any) -> dict[str, Any]:
     """Return a net's shapes and output, where the case has an image, or else its shapes and their count."""
     if given and isinstance(given[0], np.ndarray):
@@ -46,6 +53,26 @@ def judged(net: Callable, given: tuple, *settings: Any) -> dict[str, Any]:
 def parameters_of(net: Callable, settings: tuple) -> dict[str, Any]:
     """Return the shapes of a net's parameters and their count."""
     return parameters(lambda tape, x: net(tape, x, *settings), (1, 3, 224, 224))
+
+
+def hide_stages(exercise: Exercise) -> None:
+    """Add the idea of keeping the stages in a list: at most stem and linear layer are seen, three parameters and two."""
+
+    def wrong(setup: list, *given: Any) -> dict[str, Any]:
+        right = exercise.oracle(setup, *given)
+        return right | {"parameters": right["parameters"][:3] + right["parameters"][-2:]}
+
+    hint = (
+        "Of your net torch sees no stage: at most stem and linear layer have parameters. Do you keep the stages in a plain list? Put them into an "
+        "nn.Sequential (or an nn.ModuleList), or give each an attribute of its own. `len(list(net.parameters()))` counts what is seen."
+    )
+    few = functools.partial(seen, at_most=5)
+    exercise.misconception("hides-its-stages-in-a-list", hint, when=few)(wrong)
+
+
+def seen(answer: Any, *_: Any, at_most: int) -> bool:
+    """Return whether so few parameters of a net are seen."""
+    return isinstance(answer, dict) and len(answer["parameters"]) <= at_most
 
 
 # --------------------------------------------------------------------------------------------------------- ResNet
@@ -71,7 +98,8 @@ ResNet = Exercise(
         listed("the parameters of ResNet-50", [50]),
         listed("the parameters of ResNet-101 and 10 classes", [101, 10], weight=0.5),
         listed("the parameters of ResNet-152", [152], weight=0.5),
-        computed("the output of ResNet-18", [18, 10], (2, 3, 64, 48), weight=2),
+        run("the output of ResNet-18", [18, 10], (2, 3, 64, 48), weight=2),
+        run("the output of ResNet-50", [50, 4], (1, 3, 33, 40)),
     ),
     hints=(
         "It is CifarResNet with another stem, four stages in place of three, and a table that says for each depth which block, and how many.",
@@ -89,6 +117,10 @@ STAGE_IDEAS = {
     "the-same-width-throughout": "All your stages have the same width. It doubles from stage to stage.",
     "no-relu-in-the-stem": "A ReLU is missing in the stem: convolution, batch norm, ReLU.",
     "takes-the-maximum-at-the-end": "You take the maximum of each map before the linear layer. It is the mean.",
+    "leaves-the-average-out": "The linear layer gets all numbers of all maps, or one row of them: the mean over H and W is missing. Take it first, so that "
+    "each map gives one number.",
+    "forgets-to-flatten": "Your mean leaves maps of 1 x 1, (N, C, 1, 1). The linear layer takes rows, (N, C): flatten them first.",
+    "averages-over-other-axes": "Your mean does not run over the two axes of a map. x is (N, C, H, W): take the mean over the last two axes, (2, 3).",
     "ends-in-a-softmax": "Your net ends in a softmax. It gives scores; the loss takes care of the softmax.",
     "keeps-the-biases-in-the-stem": "The convolution of your stem has a bias, which the batch norm behind it subtracts again: bias=False.",
     "ignores-num-classes": "The last layer does not follow num_classes.",
@@ -114,8 +146,17 @@ bank(
         "block.expansion * width, for the next stage and for the linear layer.",
         "always-two-blocks": "You have two blocks in each stage at every depth. The table has another row for each.",
         "forgets-the-average": "Your linear layer gets the maps as they are. Average each map over H and W first, so that one number a channel is left.",
+        "hands-the-option-on": "A Bottleneck takes no option, unlike a BasicBlock. All shortcuts here are of option B, which both have by default: leave it out.",
+        "takes-option-A": "Your shortcuts are of option A, as in the nets for small images. Here all are of option B, which both blocks have by default: leave "
+        "the option out.",
+        "strides-where-the-width-grows": "From 50 layers on, no stage of yours makes the maps smaller. Does the stride depend on the width being more than the "
+        "channels that come in? After bottlenecks these are four times a width. All stages but the first have stride 2.",
     },
 )
+
+
+hide_stages(ResNet)
+ResNet.misconception(*PAIRED_LAYERS)(paired_layers)
 
 
 # ---------------------------------------------------------------------------------------------------- CifarResNet
@@ -174,3 +215,5 @@ bank(
         "four-stages": "You have four stages, as the ImageNet nets. Here there are three.",
     },
 )
+hide_stages(CifarResNet)
+CifarResNet.misconception(*PAIRED_LAYERS)(paired_layers)

@@ -11,13 +11,25 @@ from typing import Any
 import numpy as np
 import torch.nn.functional as F
 
-from course.checks.exercise import Case, Exercise, Refusal, normal
+from course.checks.exercise import Case, Exercise, Refusal, normal, runs_into
 from course.checks.functional import arguments, outputs
 from course.checks.oracle import tensor
 from course.checks.recipe import through
 from course.checks.residual_nets import padded_channels, shortcut
 
 UNIT = "12-resnet"
+
+PAIRED_LAYERS = (
+    "leaves-a-pair-packed",
+    "conv_norm gives a pair, a convolution and its norm. A pair (or a list) is no module: it cannot be called, nor stand in an nn.Sequential as it "
+    "is. Unpack it there with a star, as PlainBlock does, or give each of the two a name of its own.",
+)
+
+
+def no_module() -> Refusal:
+    """Return what a pair of layers runs into that is taken for a module."""
+    words = [f"{kind}{rest}" for kind in ("tuple", "list") for rest in ("' object", " is not a Module")]
+    return runs_into("TypeError", "AttributeError", words=tuple(words))
 
 
 # --------------------------------------------------------------------------------------------------- pad_channels
@@ -64,7 +76,7 @@ pad_channels = Exercise(
     hints=(
         "There are two steps, and no number is computed: choose rows and columns, then put planes of zeros on both sides of the "
         "channels.",
-        "A slice with a step keeps every stride-th row and column. F.pad counts axes from the *last*: two numbers for W, two for H, "
+        "A slice with a step keeps every stride-th row and column. F.pad counts axes from the last: two numbers for W, two for H, "
         "two for C. Each of the last two is half of the channels that are missing.",
         "`x[:, :, ::stride, ::stride]`, and `extra = (out_channels - x.shape[1]) // 2`. The padding for F.pad is six numbers: four "
         "zeros, then extra twice.",
@@ -140,6 +152,19 @@ def _(x, out_channels, stride):
 )
 def _(x, out_channels, stride):
     return padded(tensor(x)[:, :, 1:, 1:], out_channels, stride)
+
+
+def starts_late(name: str, axis: str, which: str, rows: int, columns: int) -> None:
+    """Add the idea of beginning with the second row, or the second column, alone."""
+    hint = f"You begin with the second {axis}: the {which} slice starts at 1. Keep indices 0, stride, 2 stride and so on: `::stride`."
+
+    @pad_channels.misconception(name, hint)
+    def _(x, out_channels, stride):
+        return padded(tensor(x)[:, :, rows:, columns:], out_channels, stride)
+
+
+starts_late("starts-at-the-second-row", "row", "third", 1, 0)
+starts_late("starts-at-the-second-column", "column", "fourth", 0, 1)
 
 
 @pad_channels.misconception(
@@ -241,5 +266,15 @@ SHORTCUT_IDEAS = {
     "puts-a-relu-behind-the-projection": "Your shortcut ends in a ReLU. Nothing follows its batch norm: the block's only ReLU behind the sum is the block's "
     "business.",
 }
+
+
+@make_shortcut.misconception(*PAIRED_LAYERS)
+def _(setup, x, settings=None):
+    right = made_shortcut(setup, x, settings)
+    if right["parameters"]:
+        raise no_module()
+    return right
+
+
 for name, hint in SHORTCUT_IDEAS.items():
     make_shortcut.misconception(name, hint)(functools.partial(made_shortcut, idea=name))

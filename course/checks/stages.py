@@ -35,7 +35,7 @@ def ran(blocks: Row, x: Any, alone: int | None = None, relu: bool = False) -> di
     for number, (into, out, stride, _) in enumerate(blocks):
         place = 2 * (number if alone is None else min(number, alone))
         if value.shape[1] != into:
-            raise runs_into("ValueError")
+            raise runs_into("ValueError", words=f"made for {into} channels was given {value.shape[1]}")
         value = F.conv2d(value, numbers(place, (out, into, 1, 1)), numbers(place + 1, (out,)), stride)
         value = F.relu(value) if relu else value
         shapes += [(out, into, 1, 1), (out,)] if place == 2 * number else []
@@ -151,6 +151,35 @@ def _(expansion, in_channels, width, blocks, stride=1, **settings):
 def _(expansion, in_channels, width, blocks, stride=1, **settings):
     made = row(expansion, in_channels, width, blocks, stride, **settings)
     return [(into, expansion * out, *rest) for into, out, *rest in made]
+
+
+@idea(
+    "widens-the-width-of-later-blocks",
+    "From the second block on, block.expansion comes in twice: what comes in is block.expansion * width, but the width handed on is the plain one. A "
+    "block multiplies it itself.",
+)
+def _(expansion, in_channels, width, blocks, stride=1, **settings):
+    first, *later = row(expansion, in_channels, width, blocks, stride, **settings)
+    return [first, *((into, expansion * out, *rest) for into, out, *rest in later)]
+
+
+@idea(
+    "multiplies-what-comes-in-twice",
+    "From the second block on, yours are made for too many channels: block.expansion is in there twice. A block gives out block.expansion * width.",
+)
+def _(expansion, in_channels, width, blocks, stride=1, **settings):
+    first, *later = row(expansion, in_channels, width, blocks, stride, **settings)
+    return [first, *((expansion * into, *rest) for into, *rest in later)]
+
+
+@idea(
+    "multiplies-in-channels",
+    "Your first block is made for block.expansion * in_channels. in_channels says what comes in as it is; only what a block of this stage gives out is "
+    "multiplied.",
+)
+def _(expansion, in_channels, width, blocks, stride=1, **settings):
+    first, *later = row(expansion, in_channels, width, blocks, stride, **settings)
+    return [(expansion * first[0], *first[1:]), *later]
 
 
 @idea(

@@ -19,6 +19,20 @@ def replaced(tensor):
     }
 
 
+def headless(forward):
+    """Return the changes by which CifarResNet's net takes the mean in forward, between the stages and the linear layer."""
+    return {
+        "nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear": "nn.Identity(), nn.Linear",
+        "self.net(x)": f"self.net[-1](self.net[:-1](x){forward})",
+    }
+
+
+KEEP_IN_A_LIST = {
+    "for width, blocks": "self.stages = []\n        for width, blocks",
+    "layers.append": "self.stages.append",
+    "self.net(x)": "self.net[4:](self.stages[3](self.stages[2](self.stages[1](self.stages[0](self.net[:4](x))))))",
+}
+
 SLIPS = [  # the exercise, what becomes of our answer, the idea that must be named
     (
         "Conv2dFunction",
@@ -91,6 +105,83 @@ SLIPS = [  # the exercise, what becomes of our answer, the idea that must be nam
     ),
     ("activation_memory", {", device=next(model.parameters()).device": ""}, "an-image-elsewhere"),
     ("activation_memory", {"hook.remove()": "hook"}, "leaves-its-hooks"),
+    ("pad_channels", {":, :, ::stride, ": ":, :, 1::stride, "}, "starts-at-the-second-row"),
+    ("pad_channels", {" ::stride]": " 1::stride]"}, "starts-at-the-second-column"),
+    ("make_shortcut", {"nn.Sequential(*conv": "(conv"}, "leaves-a-pair-packed"),
+    ("make_shortcut", {"nn.Sequential(*conv": "nn.Sequential(conv"}, "leaves-a-pair-packed"),
+    ("BasicBlock", {"nn.Sequential(*first, nn.ReLU(), *second)": "first"}, "leaves-a-pair-packed"),
+    ("BasicBlock", {"nn.Sequential(*first": "nn.Sequential(first"}, "leaves-a-pair-packed"),
+    ("Bottleneck", {"*narrow": "narrow"}, "leaves-a-pair-packed"),
+    (
+        "make_stage",
+        {"* width, width, 1": "* width, block.expansion * width, 1"},
+        "widens-the-width-of-later-blocks",
+    ),
+    (
+        "make_stage",
+        {"expansion * width, width, 1": "expansion ** 2 * width, width, 1"},
+        "multiplies-what-comes-in-twice",
+    ),
+    ("make_stage", {"block(in_channels": "block(block.expansion * in_channels"}, "multiplies-in-channels"),
+    ("CifarResNet", headless(".mean((1, 2))"), "averages-over-other-axes"),
+    ("CifarResNet", headless(".mean(3)"), "averages-over-other-axes"),
+    ("CifarResNet", headless(".mean((2, 3), keepdim=True)"), "forgets-to-flatten"),
+    ("CifarResNet", {"nn.AdaptiveAvgPool2d(1)": "nn.AvgPool2d(8)"}, "pools-8x8"),
+    ("CifarResNet", {"nn.AdaptiveAvgPool2d(1), ": ""}, "leaves-the-average-out"),
+    ("CifarResNet", {"*conv_norm(3": "conv_norm(3"}, "leaves-a-pair-packed"),
+    ("ResNet", {"nn.AdaptiveAvgPool2d(1), ": ""}, "leaves-the-average-out"),
+    ("ResNet", {"= 64 else 2": "= 64 else 2, option='B'"}, "hands-the-option-on"),
+    ("ResNet", {"1 if width == 64 else 2": "2 if width > channels else 1"}, "strides-where-the-width-grows"),
+    (
+        "ResNet",
+        {
+            "channels, width, blocks": "channels, block.expansion * width, blocks",
+            "expansion * width\n": "expansion ** 2 * width\n",
+        },
+        "widths-four-times-too-large",
+    ),
+    ("ResNet", KEEP_IN_A_LIST, "hides-its-stages-in-a-list"),
+    (
+        "LocalResponseNorm",
+        {
+            "nn.functional.pad(x**2, (0, 0, 0, 0, *[self.size // 2] * 2))": "torch.cat([zeros, x**2, zeros], 1)",
+            "squares = ": "zeros = torch.zeros(len(x), self.size // 2, *x.shape[2:]); squares = ",
+        },
+        "makes-tensors-on-the-cpu",
+    ),
+    (
+        "alexnet_stage",
+        {"nn.Conv2d(in_shape[0], filters, *sizes, groups=groups)": "nn.Conv2d(in_shape[0], *numbers)"},
+        "groups-for-dilation",
+    ),
+    ("alexnet_stage", {'[] if name == "FC8" else ': ""}, "treats-fc8-like-the-others"),
+    ("AlexNet", {"alexnet_stage(*pair, dropout)": "alexnet_stage(*pair)"}, "ignores-its-dropout"),
+    ("TwoTowerAlexNet", {".to(d) for d in devices": " for d in devices"}, "leaves-something-on-the-cpu"),
+    ("TwoTowerAlexNet", {", shapes[-2]).to(devices[0])": ", shapes[-2])"}, "leaves-something-on-the-cpu"),
+    (
+        "TwoTowerAlexNet",
+        {"a, b = (x.to(device) for device in self.devices)": "a = b = x"},
+        "leaves-something-on-the-cpu",
+    ),
+    ("TwoTowerAlexNet", {".to(a.device)": "", ".to(b.device)": ""}, "lets-the-towers-meet"),
+    ("TwoTowerAlexNet", {"i > 0 and ": ""}, "joins-the-images"),
+    ("TwoTowerAlexNet", {"], 1)": "], 0)"}, "joins-along-the-batch"),
+    (
+        "TwoTowerAlexNet",
+        {"a, b = torch.cat": "a = torch.cat", ", 1), torch.cat": ", 1); b = torch.cat"},
+        "joins-with-the-joined",
+    ),
+    ("ZFNet", {"7, 2, 0": "7, 4, 0"}, "keeps-the-stride-of-conv1"),
+    ("ZFNet", {"7, 2, 0": "7, 4, 0", "5, 2, 2": "5, 1, 2"}, "keeps-both-strides"),
+    ("ZFNet", {"5, 2, 2": "5, 2, 0"}, "no-padding-in-conv2"),
+    ("ZFNet", {"5, 2, 2": "5, 2, 1"}, "less-padding-in-conv2"),
+    ("ZFNet", {"7, 2, 0": "7, 2, 1"}, "pads-conv1"),
+    (
+        "pca_color_augment",
+        {"return images + (": "images += (", "None, None]": "None, None]; return images"},
+        "changes-its-input",
+    ),
+    ("pca_color_augment", {".to(images)\n": "\n"}, "leaves-the-draws-on-the-cpu"),
 ]
 
 
