@@ -96,6 +96,8 @@ def plot_lines(
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.set_xscale("log" if "x" in log else "linear")
     ax.set_yscale("log" if "y" in log else "linear")
+    for axis in ax.xaxis, ax.yaxis:
+        spread_ticks(axis)
     if few:
         ax.set_xticks(places)
     elif places.dtype.kind in "iu" and "x" not in log:
@@ -103,6 +105,15 @@ def plot_lines(
     ax.legend(frameon=False)
     ax.spines[["top", "right"]].set_visible(False)
     _plt().show()
+
+
+def spread_ticks(axis: Any) -> None:
+    """Give a logarithmic axis of one to three decades ticks at 1, 2 and 5, in plain numbers: matplotlib's own labels crowd each other."""
+    low, high = axis.get_view_interval()
+    if axis.get_scale() == "log" and 10 * low < high < 1000 * low:
+        axis.get_major_locator().set_params(subs=(1, 2, 5))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
 
 
 def is_few_steps(places: np.ndarray) -> bool:
