@@ -84,7 +84,7 @@ def _(layers):
 @receptive_field.misconception(
     "takes-its-own-stride-at-once",
     "You multiply by a layer's own stride before you add its kernel. A window reads neighbours as they lie *before* it; its stride "
-    "moves the next window, and counts for the layers above.",
+    "moves the next window, and counts for the layers behind it.",
 )
 def _(layers):
     return 1 + sum((k - 1) * jump for (k, _), jump in zip(layers, jumps(layers)[1:], strict=True))

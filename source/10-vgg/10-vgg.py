@@ -17,7 +17,7 @@
 # 2 x 2, and only grows *deeper*? Their nets of 16 and 19 layers brought the top-5 error on ImageNet down to 7.3 %, from AlexNet's 16.4 %.
 #
 # You build four of these nets from one table, find out where 138 million parameters sit and where the memory goes, and see why such a net
-# does not start to learn by itself. Take three hours, and units 01 and 08 first. All cells together run for about a minute on two CPU
+# does not start to learn by itself. Take three hours, and units 01, 02, 06 and 08 first. All cells together run for about a minute on two CPU
 # cores; with a GPU they use it.
 
 # %% tags=["setup"] nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -28,9 +28,10 @@ from torch import nn
 from torch.nn.functional import conv2d, cross_entropy
 
 from course.checks import check, hint
-from course.data import photograph, shapes, standardized
+from course.data import PHOTOGRAPHS, photograph, shapes, standardized
 from course.explorers import ArchitectureBuilder, ReceptiveField
 from course.figures import plot_bars, plot_lines, show_images
+from course.shapes import NAMES
 from course.training import best_device, evaluate, fit, throughput
 
 # %% [markdown]
@@ -47,25 +48,26 @@ print("on", device)
 # In unit 01 you lit one pixel and watched it spread: after one, two, three 3 x 3 layers an output sees 3, 5, 7 pixels in a row. That is its
 # *receptive field*.
 #
-# Here you can see it. Choose an output on the right, and look left at what it sees of the image. Then press *+ pool*, and move the pooling up with
-# its arrow: neighbours behind it lie two pixels apart (a *jump* of 2), so everything above it reaches further.
+# Here you can see it. Choose an output on the right, and look left at what it sees of the image. Then press *+ pool*, and move the pooling up the
+# table with its arrow: neighbours behind it lie two pixels apart (a *jump* of 2), so every layer behind it reaches further. The bars show
+# what the chosen output sees of each layer; the line below adds up its *field* on the image. In the exercise you write that sum.
 
 # %% tags=["experiment"]
-ReceptiveField(layers=[("conv", 3), ("conv", 3), ("conv", 3)], size=16)
+ReceptiveField(layers=[("conv", 3), ("conv", 3), ("conv", 3)], size=16, effective=False)
 
 # %% [markdown]
 # ## Exercise: `receptive_field`
 #
 # *easy · 15 minutes · 2 points*
 #
-# Count it for any stack of layers. Keep two numbers as you go up from the image: how many pixels an output sees, and how many pixels apart
+# Count it for any stack of layers. Keep two numbers as you go from the image through the layers: how many pixels an output sees, and how many pixels apart
 # two neighbouring outputs lie (the jump). Padding changes nothing: places beyond the border count as pixels here. Without any
 # layer an output is a pixel.
 #
-# **Predict** for two convolutions 3 x 3, a pooling 2 x 2 with stride 2, and one more convolution 3 x 3.
+# **Predict** for a convolution 7 x 7 with stride 2, a pooling 2 x 2 with stride 2, and a convolution 3 x 3.
 #
-# <details><summary>Answer</summary>5 after the two convolutions. The pooling adds one pixel: 6. Now neighbours lie 2 pixels apart, so the last
-# convolution adds 2 on each side: 10.</details>
+# <details><summary>Answer</summary>7 after the first. Its outputs lie 2 pixels apart, so the pooling adds 2: 9. Now neighbours lie 4 pixels
+# apart, and the last convolution adds 4 on each side: 17.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "receptive_field", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def receptive_field(layers):
@@ -191,8 +193,8 @@ for name, three in {"as they are": small, "with ReLUs": [a, relu, b, relu, c]}.i
     print(f"{name:12} differs by at most {gap.abs().max().item():.7f}")
 
 # %% [markdown]
-# As they are, they save weights and can do less than a free 7 x 7. The ReLUs make the difference: the stack can bend its answer three times,
-# which no single convolution can. That is VGG's whole idea: fewer weights, more bends, the same view.
+# As they are, they save weights and can do less than a free 7 x 7. The ReLUs make the difference: behind each, the stack can bend its
+# answer, which no single convolution can. That is VGG's whole idea: fewer weights, more bends, the same view.
 
 # %% [markdown]
 # ## Exercise: `vgg_block`
@@ -200,10 +202,10 @@ for name, three in {"as they are": small, "with ReLUs": [a, relu, b, relu, c]}.i
 # *medium · 20 minutes · 3 points*
 #
 # VGG is made of five blocks. Each is a few convolutions 3 x 3 that keep the size of the maps (padding 1), with a ReLU behind each, and at the end a
-# max pooling 2 x 2 with stride 2. The first convolution goes from in_channels to out_channels, the others stay at out_channels.
+# max pooling 2 x 2 with stride 2 (`nn.MaxPool2d`). The first convolution goes from in_channels to out_channels, the others stay at out_channels.
 #
-# With `batch_norm=True` a batch norm stands between each convolution and its ReLU. The convolutions keep their biases even then, so that published
-# weights fit.
+# With `batch_norm=True` an `nn.BatchNorm2d` of as many channels stands between each convolution and its ReLU. The convolutions keep their
+# biases even then, so that published weights fit.
 #
 # **Predict:** how many parameters has `vgg_block(3, 64, 2)`?
 #
@@ -211,7 +213,7 @@ for name, three in {"as they are": small, "with ReLUs": [a, relu, b, relu, c]}.i
 
 # %% nbgrader={"grade": false, "grade_id": "vgg_block", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def vgg_block(in_channels, out_channels, convs, batch_norm=False):
-    """Return an nn.Module: (N, in_channels, H, W) -> (N, out_channels, H // 2, W // 2).
+    """Return an nn.Sequential: (N, in_channels, H, W) -> (N, out_channels, H // 2, W // 2).
 
     convs: how many convolutions, each a new one with weights and a bias of its own.
     Others' weights are matched by position: make the layers in the order of use.
@@ -365,17 +367,22 @@ for depth in CONVS:
 # **Predict:** from which block on could *you* say what is in the picture?
 
 # %% tags=["experiment"]
-photo, layers, crops = photograph("flower"), [], []
+photo, layers, crops = photograph(PHOTOGRAPHS[1]), [], []
 for convs in CONVS[16]:
     layers += [(3, 1)] * convs + [(2, 2)]
     half = receptive_field(layers) // 2
     crops.append(photo[180 - half : 180 + half, 320 - half : 320 + half])
-show_images(*crops, titles=[f"block {i}: {len(crop)}" for i, crop in enumerate(crops, 1)])
+sizes = [f"{len(crop)} x {len(crop)} pixels" for crop in crops]
+show_images(*crops, titles=[f"block {i}: {size}" for i, size in enumerate(sizes, 1)])
+
+# %% [markdown]
+# The first blocks can know of edges and colours, and no more. Whatever says "flower" has to come from the last ones.
 
 # %% [markdown]
 # ## Where are 138 million parameters?
 #
-# Add them up by block and linear layer. **Predict** where most of them sit: in the first blocks, in the last ones, or in the linear layers?
+# Add them up by block and linear layer. The first linear layer alone has 102.8 million. **Predict** what share
+# that is, and which block comes next to it.
 
 # %% tags=["experiment"]
 def by_part(sizes, lengths):
@@ -397,8 +404,8 @@ plot_bars(by_part(sizes, lengths), "million parameters", "VGG-16: parameters")
 #
 # Weights are only one half of what a net keeps. The other half are *activations*: the outputs of all layers, which backward will need.
 #
-# To see them, hang a **hook** on a layer: a function that PyTorch calls each time the layer has run, with the layer, its inputs and its output.
-# A hook stays until it is removed.
+# To see them, hang a **hook** on a module: a function that PyTorch calls each time the module has run, with the module, its inputs and its output.
+# A hook stays until it is removed. The block itself is a module too; its own name in it is empty.
 
 # %% tags=["experiment"]
 def tell(module, inputs, output):
@@ -406,7 +413,7 @@ def tell(module, inputs, output):
 
 
 block = vgg_block(3, 8, 1)
-hooks = [layer.register_forward_hook(tell) for layer in block]
+hooks = [module.register_forward_hook(tell) for module in block.modules()]
 block(torch.zeros(1, 3, 6, 6))
 for hook in hooks:
     hook.remove()
@@ -421,7 +428,8 @@ print("names:", [name for name, module in block.named_modules()])
 # has no modules inside (`module.children()` is empty). ReLU, Flatten and Dropout do not count: they can use the memory of their input. The image
 # itself counts.
 #
-# The net may lie on `"meta"`, so make the image on the device of its parameters.
+# The net may lie on `"meta"`. Make the image on its device: `torch.zeros` takes a `device=`, and each parameter knows its own, as in
+# `next(model.parameters()).device`.
 #
 # **Predict** the bytes for VGG's very first convolution, 64 maps of 224 x 224.
 #
@@ -511,17 +519,6 @@ plot_bars({way: size / 4e6 for way, size in ways.items()}, "million numbers an i
 # The copies come out at 24.4 M. But the numbers on the slide's own lines add up to 15.2 M (it has no adaptive pooling), so a slip is more likely than a
 # hidden rule. Either way: when someone tells you a net's memory, ask what was counted.
 #
-# ### Change it
-#
-# Here is your VGG-16, line by line (its memory counts each ReLU: 28.8 M numbers, 109 MiB). Set the size of its adaptive pooling from 7 to 1, as the nets after VGG do. **Predict** how many of the
-# 138 million parameters are left.
-#
-# <details><summary>Answer</summary>The first linear layer then reads 512 values: 100.7 million fewer weights, 37.7 million parameters.</details>
-
-# %% tags=["experiment"]
-ArchitectureBuilder.from_module(vgg16)
-
-# %% [markdown]
 # ### What does it cost?
 #
 # PyTorch can count the multiply-adds of a pass (it counts two for a pair, we one), on `"meta"` too. **Predict** how many an image costs
@@ -543,22 +540,36 @@ for depth in CONVS:
 images = torch.rand(32 if on_gpu else 1, 3, 224, 224)
 for depth in (11, 16):
     for training in [False] + [True] * on_gpu:
-        rate = throughput(VGG(depth), images, training=training, seconds=3 * on_gpu)
+        rate = throughput(VGG(depth), images, training=training, seconds=2)
         what = "trains on" if training else "looks at"
         print(f"VGG-{depth} {what} {rate:.1f} images a second on {device}")
+
+# %% [markdown]
+# By its multiply-adds, VGG-16 should manage half as many images as VGG-11. Where your figures say otherwise, something else takes time:
+# moving maps through memory, say, or another program.
+#
+# ### Change it
+#
+# Here is your VGG-16, line by line. (Its memory counts each ReLU and leaves out the image: 28.7 M numbers, 109 MiB.) Click on the line
+# *adaptivepool 7*, and set its size from 7 to 1, as the nets after VGG do. **Predict** how many of the 138 million parameters are left.
+#
+# <details><summary>Answer</summary>The first linear layer then reads 512 values: 100.7 million fewer weights, 37.7 million parameters.</details>
+
+# %% tags=["experiment"]
+ArchitectureBuilder.from_module(vgg16)
 
 # %% [markdown]
 # ## Why it does not start
 #
 # A deep net can stall from the start. So the authors trained VGG-11 first, and put its layers into the deeper nets. See what they were up against, with a
-# VGG-16 that is eight channels wide (64 on a GPU), on images of ten shapes in all colours, sizes and places. They are 32 x 32: each map leaves
+# VGG-16 that is eight channels wide (64 on a GPU), on images of ten shapes in all colours, sizes and places, one of each below. They are 32 x 32: each map leaves
 # the blocks as one number, and the adaptive pooling copies it 49 times. Dropout is off, since in a few rounds of training it would only
 # slow us down.
 
 # %% tags=["experiment"]
 train_x, train_y, test_x, test_y = shapes(3000, 500)
 small_train, small_test = standardized(train_x, test_x)
-show_images(*train_x[:8])
+show_images(*[train_x[train_y == k][0] for k in range(10)], titles=NAMES)
 
 # %% [markdown]
 # A net starts with random weights; how large should they be? Four ways:
@@ -587,28 +598,56 @@ nets = {
 }
 
 # %% [markdown]
-# Before any training, send 100 images forward and the loss back, and look at the gradient of each convolution's weights.
+# Before any training, send 100 images through. Call a layer's *signal* how much its outputs differ from one image to another: what is the same for
+# all images says nothing about any.
 #
-# **Predict:** in a net of 16 layers whose signal is cut to 0.4 of its size by each, how large is it at the end?
+# PyTorch draws weights between plus and minus 1 / sqrt(inputs). Their variance is 1 / (3 · inputs), and a ReLU lets half of a signal's power
+# pass, so each layer leaves sqrt(1 / 6) of the size, about 0.4.
 #
-# <details><summary>Answer</summary>0.4 to the 16th, less than a millionth. The gradient is cut in the same way on its path back.</details>
+# **Predict** what 13 convolutions leave.
+#
+# <details><summary>Answer</summary>0.4 to the 13th is 7 millionths. Measured it is less still, since images also become more alike from layer to
+# layer.</details>
 
 # %% tags=["experiment"]
-def gradient_sizes(net, x, labels):
+def signals_and_gradients(net, x, labels):
+    signals, layers = [], [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
+
+    def note(module, inputs, output):
+        signals.append(output.std(dim=0).mean().item())
+
+    hooks = [layer.register_forward_hook(note) for layer in layers]
     cross_entropy(net.train()(x.to(device)), labels.to(device)).backward()
-    layers = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
-    sizes = [layer.weight.grad.square().mean().sqrt().item() for layer in layers]
+    for hook in hooks:
+        hook.remove()
+    gradients = [layer.weight.grad.square().mean().sqrt().item() for layer in layers]
     net.zero_grad()
-    return sizes
+    return signals, gradients
 
-
+# %% tags=["experiment"]
 x, labels = torch.from_numpy(small_train[:100]), torch.from_numpy(train_y[:100])
-lines = {name: gradient_sizes(net, x, labels) for name, net in nets.items()}
-plot_lines(lines, "convolution", "size of the gradient", log="y")
+found = {name: signals_and_gradients(net, x, labels) for name, net in nets.items()}
+signals = {name: signal for name, (signal, _) in found.items()}
+plot_lines(signals, "convolution", "size of the signal", log="y")
 
 # %% [markdown]
-# With 0.01, and with PyTorch's own weights, the first layers hear next to nothing: a step along such a gradient changes nothing. With He's they
-# hear as much as the last. Batch norm scales the signal anew in every layer, so that it does not matter how large the weights were.
+# The first two nets give almost the same output for every image. With He's rule a tenth of the signal is left; batch norm scales it anew in every
+# layer, however large the weights were.
+#
+# The loss goes back through the same weights, and is cut in the same way. A weight's gradient is the value that came in, times the gradient
+# that came back. **Predict** for weights of 0.01: is it smallest in the first layers, in the last, or about the same in all?
+#
+# <details><summary>Answer</summary>About the same. The first layers read a large signal and get a tiny gradient back, the last ones the other way
+# round: every layer has the cuts of the whole net.</details>
+
+# %% tags=["experiment"]
+gradients = {name: gradient for name, (_, gradient) in found.items()}
+plot_lines(gradients, "convolution", "size of the gradient", log="y")
+
+# %% [markdown]
+# With 0.01 no layer hears anything: a step along such a gradient changes nothing. PyTorch's own weights come with small biases. These keep the
+# later layers' values from shrinking, so that the last layers hear a little, though the same for every image; the first hear nothing. With He's
+# rule and with batch norm, all layers hear.
 #
 # **Predict** the four curves: who learns?
 
@@ -629,11 +668,15 @@ plot_lines({n: h.train_loss for n, h in histories.items()}, "epoch", "training l
 # %% [markdown]
 # ## Your picture
 #
-# Your net of 16 layers, after five rounds, on images that it has never seen. **Predict** for each, before you read the title, what *you* see.
+# Twelve images that your net of 16 layers has never seen. **Predict** for each what *you* see, and write it down.
 
 # %% tags=["experiment"]
-from course.shapes import NAMES
+show_images(*test_x[:12])
 
+# %% [markdown]
+# And this is what your net says after five rounds, with how sure it is.
+
+# %% tags=["experiment"]
 net = nets["batch norm"].eval()
 with torch.no_grad():
     chances = net(torch.from_numpy(small_test[:12]).to(device)).softmax(dim=1).cpu()
@@ -647,7 +690,7 @@ print(f"right: {evaluate(net, (small_test, test_y))[1]:.0%} of {len(test_y)}")
 #
 # Stacks of small convolutions see as far as one large one, for fewer weights and with more bends. VGG's parameters sit where the last maps meet the
 # first linear layer, and its memory where the maps are large: two different places. And depth needs a good start: He's rule or batch norm keep
-# the signal alive through all layers, on the way up and on the way back.
+# the signal alive through all layers, forward and back.
 #
 # **Next:** VGG's depth ends at 19 layers. In unit 12, *ResNet*, you see what stops deeper nets even where training starts, and how a shortcut mends
 # that. (Unit 11, on GoogLeNet, which is as accurate with a twentieth of these parameters, is not written yet.)
