@@ -9,17 +9,21 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from course.checks.pretend import PretendDevices
-from course.checks.torch_drivers import array, fill, parameters, seeded, shape_words
+from course.checks.torch_drivers import array, fill, outputs, parameters, seeded, shape_words
 
 TWO = ("cuda:0", "cuda:1")  # the names of two devices that nobody needs to have
 
 
-def layer(make: Callable[..., nn.Module], x: np.ndarray, **settings: float) -> dict[str, Any]:
-    """Make a layer without parameters; return its output for x, and whether a gradient finds its way back."""
-    made = seeded(make, **settings)
-    out = made(torch.as_tensor(x).requires_grad_())
+def layer(
+    make: Callable[..., nn.Module], x: np.ndarray, device: str = "cpu", **settings: float
+) -> dict[str, Any]:
+    """Make a layer without parameters; return its output for x on a device, which is pretended, and whether a gradient finds its way back."""
+    with PretendDevices():
+        made = seeded(make, **settings)
+        out = made(torch.as_tensor(x).requires_grad_().to(device))
     flows = isinstance(out, torch.Tensor) and out.requires_grad
     return {
         "parameters": [shape_words(p.shape) for p in made.parameters()],
@@ -81,20 +85,60 @@ def two_towers(
     }
 
 
+def both_modes(
+    make: Callable[..., nn.Module], setup: Sequence[Any], x: np.ndarray, dropout: float
+) -> dict[str, Any]:
+    """Make a net with this dropout; return what ``outputs`` does, and in words whether something is dropped in training."""
+    found = outputs(make, setup, x, {"dropout": dropout})
+    trained = outputs(make, setup, x, {"dropout": dropout}, training=True)
+    same = np.shape(trained["output"]) == np.shape(found["output"]) and np.allclose(
+        trained["output"], found["output"]
+    )
+    return {**found, "in training": "nothing is dropped" if same else "something is dropped"}
+
+
+class Convolutions(TorchDispatchMode):
+    """Within the block, notes the shape that each convolution gives, however it is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one of torch's operators."""
+        out = func(*args, **(kwargs or {}))
+        if func == torch.ops.aten.convolution.default:
+            self.shapes.append(shape_words(out.shape[1:]))
+        return out
+
+
 def traced(make: Callable[..., nn.Module], num_classes: int, size: int) -> dict[str, Any]:
-    """Make a net on the meta device; return its parameters' shapes, their number, and the output's shape for one image."""
+    """Make a net on the meta device; return its parameters' shapes, their number, and the shapes of convolutions and scores for one image."""
     found = parameters(make, [num_classes])
     with torch.device("meta"), torch.no_grad():
-        out = make(num_classes).eval()(torch.empty(1, 3, size, size))
-    return {**found, "output": shape_words(out.shape)}
+        made = make(num_classes).eval()
+        with Convolutions() as seen:
+            out = made(torch.empty(1, 3, size, size))
+    return {**found, "maps of the convolutions": seen.shapes, "output": shape_words(out.shape)}
 
 
-def colours(function: Callable, images: np.ndarray, seed: int, training: Any = None) -> dict[str, Any]:
-    """Call a function that takes a torch.Generator three times: twice from the same state, and once more from there."""
+def colours(
+    function: Callable, images: np.ndarray, seed: int, training: Any = None, device: str = "cpu"
+) -> dict[str, Any]:
+    """Call a function that takes a torch.Generator three times: twice from the same state, and once more from there.
 
-    def call(generator: torch.Generator) -> Any:
-        more = [] if training is None else [torch.from_numpy(training.copy())]
-        return array(function(torch.from_numpy(copy.copy(images)), generator, *more))
-
+    device: where the images are, pretended; the generator is on the CPU. What the first call writes into them, ``images`` shows.
+    """
+    before = copy.deepcopy((images, training))
     one, other = (torch.Generator().manual_seed(seed) for _ in range(2))
-    return {"once": call(one), "again": call(other), "next": call(one)}
+
+    def call(generator: torch.Generator, *given: Any) -> Any:
+        with PretendDevices():
+            x, *more = (torch.from_numpy(a).to(device) for a in given if a is not None)
+            result = array(function(x, generator, *more))
+        for kept, used in zip(given, (x, *more), strict=False):
+            kept[...] = used.numpy()
+        return copy.deepcopy(result)
+
+    once = call(one, images, training)
+    return {"once": once, "again": call(other, *copy.deepcopy(before)), "next": call(one, *before)}

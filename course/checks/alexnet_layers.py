@@ -47,7 +47,7 @@ LocalResponseNorm = Exercise(
     points=2,
     parameters=("x", "size", "alpha", "beta", "k"),
     returns="a tensor as large as x",
-    oracle=lambda x, **settings: as_layer(torch_response_norm(x, **settings)),
+    oracle=lambda x, device="cpu", **settings: as_layer(torch_response_norm(x, **settings)),
     driven=True,
     cases=(
         _norm_case(
@@ -70,6 +70,7 @@ LocalResponseNorm = Exercise(
             k=1.2,
         ),
         _norm_case("AlexNet's settings", 40 * normal(1, 8, 2, 3)),
+        _norm_case("images on a GPU, which is pretended", normal(2, 5, 1, 3), device="cuda:0", weight=0.5),
     ),
     random=_random_norm,
     hints=(
@@ -83,7 +84,7 @@ LocalResponseNorm = Exercise(
 
 
 def _from_unit_04(wrong: Callable) -> Callable:
-    return lambda x, **settings: as_layer(wrong(x, **settings))
+    return lambda x, device="cpu", **settings: as_layer(wrong(x, **settings))
 
 
 for known in local_response_norm.misconceptions:
@@ -104,8 +105,19 @@ def _(x, **settings):
     "The numbers are right, but no gradient finds its way back: you go through NumPy, .detach(), .data or torch.no_grad(). Compute "
     "with torch's functions from beginning to end.",
 )
-def _(x, **settings):
+def _(x, device="cpu", **settings):
     return as_layer(torch_response_norm(x, **settings), gradient="does not flow back")
+
+
+@LocalResponseNorm.misconception(
+    "makes-tensors-on-the-cpu",
+    "Your layer makes a tensor that stays on the CPU when x is on a GPU, and the two meet. New tensors belong on x's device: `x.new_zeros(...)`, "
+    "or `nn.functional.pad`, which pads where x is.",
+)
+def _(x, device="cpu", **settings):
+    if device != "cpu":
+        raise runs_into("DevicesMeet", words="cpu and")
+    return as_layer(torch_response_norm(x, **settings))
 
 
 # ------------------------------------------------------------------------------------------------- alexnet_stage
@@ -204,6 +216,11 @@ stage_idea(
     "ignores-the-groups",
     "Your convolution has one group. The last number of the row is `groups`; nn.Conv2d takes it by that name.",
 )
+stage_idea(
+    "groups-for-dilation",
+    "The sixth number that nn.Conv2d takes by its place is `dilation`, and the seventh `groups`. Hand the row's last number over by name: "
+    "`groups=groups`.",
+)
 stage_idea("leaves-the-biases-out", "Your layers have no biases (bias=False). In AlexNet they all have them.")
 stage_idea(
     "pools-without-overlap",
@@ -248,3 +265,13 @@ def _(row, in_shape, x, dropout=0.5):
 def _(row, in_shape, x, dropout=0.5):
     found = torch_stage(row, in_shape, x, dropout)
     return found | ({"in training": dropping(dropout)} if row[0] == "FC8" else {})
+
+
+@alexnet_stage.misconception(
+    "treats-fc8-like-the-others",
+    "FC8 ends in a ReLU and dropout, like FC6 and FC7. It gives the scores: after its linear layer comes nothing.",
+)
+def _(row, in_shape, x, dropout=0.5):
+    if row[0] != "FC8":
+        return torch_stage(row, in_shape, x, dropout)
+    return torch_stage(row, in_shape, x, dropout, "relu-on-the-scores") | {"in training": dropping(dropout)}

@@ -1,4 +1,4 @@
-"""Unit 09: AlexNet and ZFNet, judged by the shapes of their parameters, their number, and what they compute.
+"""Unit 09: AlexNet, judged by the shapes of their parameters, their number, and what they compute.
 
 The oracle is a table computed by torch's functions on numbered tensors; a net of full size is only counted.
 """
@@ -30,11 +30,16 @@ def filled(setup: Sequence[Any]) -> tuple[int, Table, int]:
 
 
 def torch_alexnet(
-    setup: Sequence[Any], x: Any = None, idea: str = "", table: Table | None = None
+    setup: Sequence[Any],
+    x: Any = None,
+    dropout: float | None = None,
+    idea: str = "",
+    table: Table | None = None,
 ) -> dict[str, Any]:
     """Return what the drivers of a net give: with x its output; without x only its parameters are counted.
 
-    setup: num_classes, layers, size, as far as they are given. ``table`` is what a wrong idea builds in place of it.
+    setup: num_classes, layers, size, as far as they are given. dropout: given where training is looked at as well.
+    ``table`` is what a wrong idea builds in place of it.
     """
     num_classes, layers, size = filled(setup)
     layers = layers if table is None else table
@@ -49,7 +54,15 @@ def torch_alexnet(
     def forward(tape: Tape, x: torch.Tensor) -> torch.Tensor:
         return net(tape, x, num_classes, layers, idea)
 
-    return functional.parameters(forward, (1, 3, size, size)) if x is None else functional.outputs(forward, x)
+    if x is None:
+        return functional.parameters(forward, (1, 3, size, size))
+    found = functional.outputs(forward, x)
+    return found if dropout is None else found | in_training(dropout)
+
+
+def in_training(dropout: float) -> dict[str, str]:
+    """Return what the driver ``both_modes`` says of a net with this dropout."""
+    return {"in training": "something is dropped" if dropout else "nothing is dropped"}
 
 
 SMALL: Table = (
@@ -82,7 +95,7 @@ AlexNet = Exercise(
     "AlexNet",
     UNIT,
     points=3,
-    parameters=("arguments", "x"),
+    parameters=("arguments", "x", "dropout"),
     returns="a module",
     oracle=torch_alexnet,
     driven=True,
@@ -90,6 +103,13 @@ AlexNet = Exercise(
         _computed("a net of three rows", normal(2, 3, 8, 8), 3, TINY, 8),
         _computed("a small AlexNet of seven classes", loud(2, 3, 33, 33), 7, SMALL, 33, weight=2),
         _computed("the same on other images", loud(1, 3, 41, 41), 5, SMALL, 41),
+        Case(
+            "without dropout, in training too",
+            through("alexnet_drivers.both_modes"),
+            [6, SMALL, 33],
+            loud(3, 3, 33, 33),
+            dropout=0.0,
+        ),
         _counted("the parameters of AlexNet"),
         _counted("of AlexNet for ten classes", 10),
         _counted("of the two-GPU net", 1000, TWO_GPU),
@@ -107,8 +127,8 @@ AlexNet = Exercise(
 def net_idea(exercise: Exercise, name: str, hint: str, **more: Any) -> None:
     """Add a wrong idea that the table's functions know by its name."""
 
-    def wrong(setup: Sequence[Any], x: Any = None) -> dict[str, Any]:
-        return torch_alexnet(setup, x, name, **more)
+    def wrong(setup: Sequence[Any], x: Any = None, dropout: float | None = None) -> dict[str, Any]:
+        return torch_alexnet(setup, x, dropout, name, **more)
 
     exercise.misconception(name, hint)(wrong)
 
@@ -147,7 +167,7 @@ net_idea(AlexNet, "leaves-the-biases-out", "Your layers have no biases. In AlexN
     "ignores-the-table",
     "You build the AlexNet of 2012 whatever table is handed in. Use the argument `layers`: smaller nets come from it too.",
 )
-def _(setup, x=None):
+def _(setup, x=None, dropout=None):
     if x is not None:
         raise runs_into("RuntimeError")
     return torch_alexnet(setup[:1])
@@ -157,7 +177,7 @@ def _(setup, x=None):
     "keeps-its-stages-in-a-list",
     "Your net has no parameters: a plain list hides its modules from PyTorch. Put them into an nn.Sequential.",
 )
-def _(setup, x=None):
+def _(setup, x=None, dropout=None):
     if x is not None:
         raise runs_into("RuntimeError")
     return {"parameters": [], "count": 0}
@@ -168,7 +188,7 @@ def _(setup, x=None):
     "Each of your stages is made for the shape that it gives, not for the one that it gets. What comes into a row is the shape of the line before; "
     "what comes into the first is the INPUT.",
 )
-def _(setup, x=None):
+def _(setup, x=None, dropout=None):
     if x is not None:
         raise runs_into("RuntimeError", "ValueError")
     num_classes, layers, size = filled(setup)
@@ -187,119 +207,24 @@ def _(setup, x=None):
     "drops-the-last-row",
     "The last row of the table is missing in your net: change its number, but keep it.",
 )
-def _(setup, x=None):
+def _(setup, x=None, dropout=None):
     _, layers, size = filled(setup)
-    return torch_alexnet([layers[-2][1] if len(layers[-2]) == 2 else 0, layers[:-1], size], x)
+    return torch_alexnet([layers[-2][1] if len(layers[-2]) == 2 else 0, layers[:-1], size], x, dropout)
 
 
 @AlexNet.misconception(
     "adds-a-layer-of-scores",
     "Your net has one layer too many. num_classes takes the place of the last row's number; it is not another row.",
 )
-def _(setup, x=None):
+def _(setup, x=None, dropout=None):
     num_classes, layers, size = filled(setup)
     renamed = [("FC9", *row[1:]) if row[0] == "FC8" else row for row in layers]
-    return torch_alexnet([num_classes, [*renamed, ("FC8", num_classes)], size], x)
+    return torch_alexnet([num_classes, [*renamed, ("FC8", num_classes)], size], x, dropout)
 
 
-# ---------------------------------------------------------------------------------------------------------- ZFNet
-
-
-def changed(**rows: tuple[Any, ...]) -> Table:
-    """Return AlexNet's table with other numbers in some rows."""
-    return tuple((row[0], *rows.get(row[0], row[1:])) for row in ALEXNET)
-
-
-WIDER = {"CONV3": (512, 3, 1, 1, 1), "CONV4": (1024, 3, 1, 1, 1), "CONV5": (512, 3, 1, 1, 1)}
-SMALLER_STEPS = {"CONV1": (96, 7, 2, 0, 1), "CONV2": (256, 5, 2, 2, 1)}
-
-
-def torch_zfnet(num_classes: int, size: int, table: Table | None = None) -> dict[str, Any]:
-    """Return what the driver ``traced`` gives for a table's net, ZFNet's if none is given."""
-    found = torch_alexnet([num_classes], table=table or changed(**SMALLER_STEPS, **WIDER))
-    return {**found, "output": shape_words((1, num_classes))}
-
-
-ZFNet = Exercise(
-    "ZFNet",
-    UNIT,
-    points=2,
-    parameters=("num_classes", "size"),
-    returns="a module",
-    oracle=torch_zfnet,
-    driven=True,
-    cases=(
-        Case("ZFNet", through("alexnet_drivers.traced"), 1000, 227),
-        Case("ZFNet for twenty classes", through("alexnet_drivers.traced"), 20, 227),
-    ),
-    hints=(
-        "Which five rows of ALEXNET change? Write the new ones down next to the old ones, number by number.",
-        "Make a new table in which these five rows are replaced and the other eight are as they were; ALEXNET itself must not change. "
-        "AlexNet(num_classes, table) builds it.",
-        'A dictionary from names to new rows helps: `[new.get(row[0], row) for row in ALEXNET]`, where new["CONV1"] is ("CONV1", 96, 7, 2, 0, 1).',
-    ),
+@AlexNet.misconception(
+    "ignores-its-dropout",
+    "Your net drops half of the outputs whatever `dropout` says. Hand it on to alexnet_stage, as its third argument.",
 )
-
-
-def zf_idea(name: str, hint: str, **rows: tuple[Any, ...]) -> None:
-    """Add a wrong idea: ZFNet's table with some rows changed."""
-    table = changed(**{**SMALLER_STEPS, **WIDER, **rows})
-
-    def wrong(num_classes: int, size: int) -> dict[str, Any]:
-        return torch_zfnet(num_classes, size, table)
-
-    ZFNet.misconception(name, hint)(wrong)
-
-
-zf_idea(
-    "keeps-the-stride-of-conv2",
-    "Your CONV2 has stride 1 still, so that FC6 alone has 354 million weights. The maps are twice as large now: CONV2 takes stride 2.",
-    CONV2=(256, 5, 1, 2, 1),
-)
-zf_idea(
-    "keeps-the-stride-of-conv1",
-    "Your CONV1 has 7 x 7 filters, but stride 4 still. It is 2 now.",
-    CONV1=(96, 7, 4, 0, 1),
-)
-zf_idea(
-    "keeps-11-x-11",
-    "The filters of your CONV1 are 11 x 11 still. In ZFNet they are 7 x 7.",
-    CONV1=(96, 11, 2, 0, 1),
-)
-zf_idea(
-    "keeps-the-filters",
-    "CONV3, CONV4 and CONV5 have AlexNet's filters still. In ZFNet they are 512, 1024 and 512.",
-    CONV3=(384, 3, 1, 1, 1),
-    CONV4=(384, 3, 1, 1, 1),
-    CONV5=(256, 3, 1, 1, 1),
-)
-zf_idea(
-    "512-three-times",
-    "CONV4 has 512 filters in your net. The three are 512, 1024 and 512.",
-    CONV4=(512, 3, 1, 1, 1),
-)
-zf_idea(
-    "1024-in-conv5",
-    "CONV5 has 1,024 filters in your net. The three are 512, 1024 and 512: the middle one is the widest.",
-    CONV5=(1024, 3, 1, 1, 1),
-)
-zf_idea(
-    "no-padding-in-conv2",
-    "CONV2 has lost its padding of 2. Only its stride changes.",
-    CONV2=(256, 5, 2, 0, 1),
-)
-
-
-@ZFNet.misconception(
-    "is-alexnet-still",
-    "Your net has AlexNet's parameters: the table that you changed is not the one that is built.",
-)
-def _(num_classes, size):
-    return torch_zfnet(num_classes, size, ALEXNET)
-
-
-@ZFNet.misconception(
-    "always-1000-classes", "Your ZFNet has 1,000 classes whatever it is asked for. Hand num_classes on."
-)
-def _(num_classes, size):
-    return torch_zfnet(1000, size)
+def _(setup, x=None, dropout=None):
+    return torch_alexnet(setup, x, None if dropout is None else 0.5)

@@ -65,6 +65,9 @@ def conv(tape: Tape, x: Tensor, given: Row, idea: str = "") -> Tensor:
     groups = 1 if idea == "ignores-the-groups" else groups
     if idea == "swaps-stride-and-padding":
         stride, padding = padding, stride
+    dilation = 1
+    if idea == "groups-for-dilation":
+        groups, dilation = 1, groups
     padding = 0 if idea == "forgets-the-padding" else padding
     stride = 1 if idea == "forgets-the-stride" else stride
     w = tape.parameter(filters, x.shape[1] // groups, size, size)
@@ -72,7 +75,7 @@ def conv(tape: Tape, x: Tensor, given: Row, idea: str = "") -> Tensor:
     if idea == "rounds-up":
         more = -(x.shape[2] + 2 * padding - size) % stride
         x = F.pad(x, (0, more, 0, more))
-    out = F.conv2d(x, w, b, stride, padding, groups=groups)
+    out = F.conv2d(x, w, b, stride, padding, dilation, groups)
     return out if idea in ("forgets-the-relu", "relu-of-the-linear-layers-only") else F.relu(out)
 
 

@@ -6,6 +6,7 @@ the covariance of the colours: that is what 0.1 · alpha · eigenvalue along eac
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +25,7 @@ from course.checks.chance import (
     three_calls,
     wrong_shape,
 )
-from course.checks.exercise import Case, Exercise
+from course.checks.exercise import Case, Exercise, runs_into
 from course.checks.oracle import tensor
 from course.checks.recipe import through
 
@@ -66,7 +67,7 @@ def is_spread(shifts: np.ndarray, matrix: np.ndarray, spread: float = SPREAD) ->
     )
 
 
-def judge(value: Any, images: np.ndarray, seed: int, training: Any = None) -> str:
+def judge(value: Any, images: np.ndarray, seed: int, training: Any = None, device: str = "cpu") -> str:
     """Return what is wrong with recoloured images, or an empty string."""
     array = array_of(value, np.shape(images))
     if array is None:
@@ -116,7 +117,7 @@ def recoloured(
     return (tensor(images) + tensor(alpha @ matrix.T)[:, :, None, None]).numpy()
 
 
-def oracle(images: Any, seed: int, training: Any = None) -> np.ndarray:
+def oracle(images: Any, seed: int, training: Any = None, device: str = "cpu") -> np.ndarray:
     """Return images recoloured in one of the right ways."""
     return recoloured(images, seed, directions(images if training is None else training))
 
@@ -140,6 +141,7 @@ pca_color_augment = Exercise(
         ),
         _case("pixels of mean 100", 100 + 10 * tinted(4, 300, 2, 2), 2),
         _case("one image", tinted(5, 1, 6, 5), 3, weight=0.5),
+        _case("images on a GPU, which is pretended", tinted(6, 300, 2, 2), 4, device="cuda:0", weight=0.5),
     ),
     random=lambda rng: _case(
         "random",
@@ -161,7 +163,7 @@ def idea(
 ) -> None:
     """Add a wrong idea: shifts of another spread."""
 
-    def when(value: Any, images: Any, seed: int, training: Any = None) -> bool:
+    def when(value: Any, images: Any, seed: int, training: Any = None, device: str = "cpu") -> bool:
         array = array_of(value, np.shape(images))
         shifts = None if array is None else shifts_of(array, images)
         return shifts is not None and bool(seen(shifts, matrix(images if training is None else training)))
@@ -172,7 +174,7 @@ def idea(
         return len(shifts) > 30 and is_spread(shifts, found, spread)
 
     @pca_color_augment.misconception(name, hint, shows(judge, when))
-    def _(images, seed, training=None):
+    def _(images, seed, training=None, device="cpu"):
         return recoloured(images, seed, matrix(images if training is None else training), spread, one)
 
 
@@ -244,14 +246,14 @@ def rows(images: Any) -> np.ndarray:
     "You find the components of the batch although training images are given. Theirs are asked for.",
     shows(
         judge,
-        lambda value, images, seed, training=None: (
+        lambda value, images, seed, training=None, device="cpu": (
             training is not None
             and judge(value, images, seed) == ""
             and judge(value, images, seed, training) != ""
         ),
     ),
 )
-def _(images, seed, training=None):
+def _(images, seed, training=None, device="cpu"):
     return oracle(images, seed)
 
 
@@ -260,14 +262,14 @@ def _(images, seed, training=None):
     "Every pixel gets a shift of its own, which is noise. The light of a picture is the same everywhere: draw three numbers for each image.",
     shows(
         judge,
-        lambda value, images, seed, training=None: (
+        lambda value, images, seed, training=None, device="cpu": (
             array_of(value, np.shape(images)) is not None
             and shifts_of(value, images) is None
             and not keeps_range(value, images)
         ),
     ),
 )
-def _(images, seed, training=None):
+def _(images, seed, training=None, device="cpu"):
     matrix = directions(images if training is None else training)
     alpha = np.random.default_rng(seed).normal(0, SPREAD, (len(images), *np.shape(images)[2:], 3))
     return (tensor(images) + tensor(np.einsum("ck,nhwk->nchw", matrix, alpha))).numpy()
@@ -284,23 +286,23 @@ def keeps_range(value: Any, images: Any) -> bool:
     "You clip the pixels. These are images of mean 0, which are not bounded: add the shift, and leave them.",
     shows(
         judge,
-        lambda value, images, seed, training=None: (
+        lambda value, images, seed, training=None, device="cpu": (
             array_of(value, np.shape(images)) is not None
             and shifts_of(value, images) is None
             and keeps_range(value, images)
         ),
     ),
 )
-def _(images, seed, training=None):
+def _(images, seed, training=None, device="cpu"):
     return tensor(oracle(images, seed, training)).clamp(0, 1).numpy()
 
 
 @pca_color_augment.misconception(
     "changes-nothing",
     "The images come back as they were.",
-    shows(judge, lambda value, images, seed, training=None: close(value, images)),
+    shows(judge, lambda value, images, seed, training=None, device="cpu": close(value, images)),
 )
-def _(images, seed, training=None):
+def _(images, seed, training=None, device="cpu"):
     return tensor(images).numpy()
 
 
@@ -317,7 +319,7 @@ def three(images: Any, *seeds: int, training: Any = None) -> dict[str, np.ndarra
     "`torch.randn(..., generator=generator)`.",
     when=lambda value, *args: three_calls(value) and repeatable(judge)(value, *args) == DIFFERS,
 )
-def _(images, seed, training=None):
+def _(images, seed, training=None, device="cpu"):
     return three(images, seed, seed + 1, seed + 2, training=training)
 
 
@@ -327,5 +329,23 @@ def _(images, seed, training=None):
     "last call stopped.",
     when=lambda value, *args: three_calls(value) and repeatable(judge)(value, *args) == REPEATS,
 )
-def _(images, seed, training=None):
+def _(images, seed, training=None, device="cpu"):
     return three(images, 0, 0, 0, training=training)
+
+
+@pca_color_augment.misconception(
+    "leaves-the-draws-on-the-cpu",
+    "What is drawn stays on the CPU, where the generator is, and meets images on a GPU. `.to(images)` behind torch.randn(...) sends it there.",
+    when=lambda value, *args, **settings: repeatable(judge)(value, *args, **settings) == "",
+)
+def _(images, seed, training=None, device="cpu"):
+    if device != "cpu":
+        raise runs_into("DevicesMeet", words="cpu and")
+    return oracle(images, seed, training)
+
+
+pca_color_augment.misconceptions[0] = dataclasses.replace(
+    pca_color_augment.misconceptions[0],
+    hint="You write into the images that you were given (`images += ...`), so whoever called your function finds their data changed. Return new "
+    "ones: `images + ...`.",
+)

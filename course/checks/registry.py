@@ -61,6 +61,7 @@ TOPICS = (
     "alexnet_shapes",
     "alexnet_layers",
     "alexnet_nets",
+    "zfnet",
     "two_towers",
     "plateau",
     "colour_shift",

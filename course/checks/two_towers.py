@@ -5,7 +5,8 @@ The oracle computes both towers by torch's functions on numbered tensors. ``idea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from torch import Tensor
 
 from course.checks import functional
 from course.checks.alexnet_nets import SMALL, loud
+from course.checks.alexnet_shapes import torch_shapes
 from course.checks.alexnet_tables import TWO_GPU, UNIT, Row, Table, connected, kind, stage
-from course.checks.exercise import Case, Exercise, normal, runs_into
+from course.checks.exercise import Case, Exercise, Refusal, normal, runs_into
 from course.checks.functional import Tape
 from course.checks.recipe import through
 
@@ -210,34 +212,67 @@ def _(*args):
 
 
 @TwoTowerAlexNet.misconception(
-    "never-leaves-the-processor",
-    "Your modules stay on the processor. Send them to the devices in __init__: `.to(device)`.",
+    "never-leaves-the-cpu",
+    "Your modules stay on the CPU. Send them to the devices in __init__: `.to(device)`.",
 )
 def _(*args):
     found = either(*args)
     return found | ({"devices": ["cpu"] * len(found["devices"])} if "devices" in found else {})
 
 
-@TwoTowerAlexNet.misconception(
-    "lets-devices-meet",
-    "Tensors of two devices met. The image goes to each tower's device first; and before torch.cat the other tower's maps are fetched: "
-    "`b.to(a.device)`.",
+def runs_aground(name: str, hint: str, how: Callable[[int, Table, int, Any], Refusal | None]) -> None:
+    """Add a wrong idea that ends in an exception when the net computes, where ``how`` returns one."""
+
+    @TwoTowerAlexNet.misconception(name, hint)
+    def _(*args: Any) -> dict[str, Any]:
+        refusal = how(*args) if len(args) == 4 else None
+        if refusal:
+            raise refusal
+        return either(*args)
+
+
+runs_aground(
+    "leaves-something-on-the-cpu",
+    "Tensors of the CPU and of a device met. Two things may have stayed on the CPU: modules, which `module.to(device)` sends to their device in "
+    "__init__ (FC8 too), or the image, which goes to each tower's device first: `x.to(device)`.",
+    lambda *args: runs_into("DevicesMeet", words="cpu and"),
 )
-def _(*args):
-    if len(args) == 4:
-        raise runs_into("DevicesMeet")
-    return either(*args)
+runs_aground(
+    "lets-the-towers-meet",
+    "Tensors of the two devices met. Before torch.cat the other tower's maps are fetched, `b.to(a.device)`, and the same the other way round. FC8, and what it "
+    "takes, lie on the first device.",
+    lambda *args: runs_into("DevicesMeet", words="cuda:0 and cuda:1"),
+)
 
 
-@TwoTowerAlexNet.misconception(
+def misfit(layers: Table, size: int, n: int, batch: float, wide: float) -> Refusal | None:
+    """Return the exception where the first row after CONV1 that takes both towers gets ``wide`` times the channels, ``batch`` times the images."""
+    entries = list(torch_shapes(layers, size).values())
+    for place, row in enumerate(layers):
+        if place and sees_both(row):
+            shape, values = entries[place][0], math.prod(entries[place][0])
+            conv = f"to have {shape[0]} channels, but got {int(wide * shape[0])} channels"
+            rows = f"({int(batch * n)}x{int(wide * values)} and {values}x"
+            return runs_into("RuntimeError", words=conv if kind(row) == "CONV" else rows)
+    return None
+
+
+runs_aground(
     "joins-the-images",
-    "Something of the wrong size goes into a layer. If it is CONV1: both halves take the image itself, of 3 channels, and not two images one behind "
-    "the other. In front of any other row that sees both, torch.cat along dim=1.",
+    "CONV1 gets 6 channels. Both halves take the image itself, of 3 channels, and not two images one behind the other.",
+    lambda *args: runs_into("RuntimeError", words="to have 3 channels, but got 6 channels"),
 )
-def _(*args):
-    if len(args) == 4:
-        raise runs_into("RuntimeError")
-    return either(*args)
+runs_aground(
+    "joins-with-the-joined",
+    "The second tower gets too many maps: `a` was joined already when `b` was joined with it. Work out both before you give either a new name: "
+    "`a, b = ..., ...`.",
+    lambda num_classes, layers, size, x: misfit(layers[:-1], size, len(x), 1, 1.5),
+)
+runs_aground(
+    "joins-along-the-batch",
+    "You put the towers' maps together as if they were more images. They are channels of the same images: torch.cat along dim=1.",
+    lambda num_classes, layers, size, x: misfit(layers, size, len(x), 2, 0.5),
+)
 
 
 @TwoTowerAlexNet.misconception(

@@ -372,7 +372,7 @@ def colours_one_by_one(images, generator, training=None):
     values, vectors = torch.linalg.eigh(centred @ centred.T / pixels.shape[1])
     out = images.clone()
     for i in range(len(images)):
-        alpha = torch.normal(0.0, 0.1, (3,), generator=generator).to(images.dtype)
+        alpha = torch.normal(0.0, 0.1, (3,), generator=generator).to(images)
         for k in range(3):
             out[i] += (alpha[k] * values[k] * vectors[:, k]).view(3, 1, 1)
     return out
@@ -382,7 +382,7 @@ def colours_one_by_one(images, generator, training=None):
 def colours_by_svd(images, generator, training=None):
     pixels = (images if training is None else training).movedim(1, -1).reshape(-1, 3)
     _, spread, rows = torch.linalg.svd(pixels - pixels.mean(dim=0), full_matrices=False)
-    alpha = torch.randn((len(images), 3), generator=generator, dtype=images.dtype) * 0.1
+    alpha = torch.randn((len(images), 3), generator=generator, dtype=images.dtype).to(images.device) * 0.1
     return images + (alpha * (spread**2 / len(pixels)) @ rows).reshape(-1, 3, 1, 1)
 
 
@@ -391,7 +391,7 @@ def colours_by_covariance(images, generator, training=None):
     """0.1 times the covariance times a normal vector has the very distribution that is asked for."""
     pixels = (images if training is None else training).transpose(0, 1).reshape(3, -1)
     normal = torch.randn(3, len(images), generator=generator, dtype=torch.float64)
-    shift = 0.1 * torch.cov(pixels.double()) @ normal
+    shift = 0.1 * torch.cov(pixels.double()) @ normal.to(pixels.device)
     return images + shift.T.reshape(-1, 3, 1, 1)
 
 
