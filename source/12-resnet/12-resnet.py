@@ -64,7 +64,8 @@ show_images(*pixels[:8])
 # ### Learning to do nothing
 #
 # Here is the plain block that nets were made of: two convolutions, each with a batch norm and a ReLU. `conv_norm` is for you to use, too. It returns a
-# convolution and its norm, padded so that stride 1 keeps the size (for odd sizes). The convolution has no bias, since the norm would subtract it again.
+# pair, a convolution and its norm, which a star unpacks, as below. It is padded so that stride 1 keeps the size (for odd sizes). The convolution has no bias,
+# since the norm would subtract it again.
 
 # %% tags=["setup"] nbgrader={"grade": false, "grade_id": "given_conv_norm", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def conv_norm(in_channels, out_channels, size, stride=1):
@@ -103,11 +104,12 @@ def copying_error(blocks, steps=100):
     return loss.item()
 
 # %% tags=["experiment"]
-copies = {str(blocks): copying_error(blocks) for blocks in (1, 4, 16)}
-plot_bars(copies, "error of the copy", "plain blocks in the stack")
+copies = {f"{n} plain block{'s' * (n > 1)}": copying_error(n) for n in (1, 4, 16)}
+plot_bars(copies, "error of the copy")
 
 # %% [markdown]
-# Each block has to learn to hand the image on, through two convolutions that mix it, and the more blocks there are, the less arrives.
+# Each block has to learn to hand the image on, through two convolutions that mix it, and the more blocks there are, the less arrives. The stack of 16
+# has learnt nothing that shows: with an error of about 1 it does no better than one flat colour.
 
 # %% [markdown]
 # ## The shortcut
@@ -241,8 +243,8 @@ hint("make_shortcut")
 # Build the block of the picture. It is the plain block with three changes: the last ReLU moves behind the sum, the shortcut comes in, and
 # `option` goes to the shortcut. The stride belongs to the first convolution.
 #
-# Weights from elsewhere are loaded in the order in which a module *registers* its parts, which is the order in which `__init__` sets them. So keep
-# the order of the computation, and **make the shortcut last**.
+# The order in which `__init__` sets the parts is that of the parameters. This course copies weights in that order (torch's
+# `load_state_dict` goes by names). So keep the order of the computation, and **make the shortcut last**.
 #
 # **Predict:** what would a block lose if the ReLU came before the addition and not behind it?
 #
@@ -314,13 +316,15 @@ with torch.no_grad():
 print(f"error of the copy: {usual:.2f} as they come, {zeroed:.2f} with gamma = 0")
 
 # %% [markdown]
-# What sixteen plain blocks did not learn in a hundred steps, these do before the first. Nets are often started like that today: every block
-# begins as the identity, and grows into something when the loss asks for it.
+# What sixteen plain blocks did not learn in a hundred steps, these do before the first. (The last ReLU does no harm: pixels are not negative.)
+# As they come, each branch ends in a batch norm, and so adds a variance of about 1, twenty times that of the images.
+#
+# Nets are often started with zeros today: every block begins as the identity, and grows into something when the loss asks for it.
 
 # %% [markdown]
 # ## Exercise: `make_stage`
 #
-# *medium · 15 minutes · 3 points*
+# *easy · 15 minutes · 3 points*
 #
 # A stage is a row of blocks. The first may change the shape, the others keep it. Build it for *any* class of blocks that is called as
 # `block(in_channels, width, stride, **settings)` and gives out `block.expansion * width` channels. (Yours has expansion 1; another will have 4.)
@@ -553,21 +557,24 @@ def norms_of(net):
     net = net.to(device).train()
     net.zero_grad()
     F.cross_entropy(net(x[:256].to(device)), train_y[:256].to(device)).backward()
-    return list(gradient_norms(net).values())
+    return [float(norm) for norm in gradient_norms(net).values()]
 
 
 fresh = {name: norms_of(net) for name, net in twins(depths[-1]).items()}
 plot_lines(fresh, "layer", "norm of the gradient", log="y")
 for name, values in fresh.items():
-    print(f"{name}: the first layer has {values[0] / values[-1]:.3g} times the last one's")
+    first, spread = values[0] / values[-1], max(values) / min(values)
+    print(f"{name}: first / last layer {first:.3g}, largest / smallest {spread:.3g}")
 
 # %% [markdown]
-# It does not vanish, it *explodes*. The batch norms keep the signal's size on the way forward, but on the way back each plain block makes the
-# gradient a little larger. One learning rate cannot fit the first layer and the last. (Without batch norm, gradients can vanish too, as the signals of unit
-# 06 did.)
-#
-# With a shortcut, the gradient has a way around every block, on which nothing multiplies it. From the first layer to the last its norm stays
-# within about the same power of ten.
+# It does not vanish, it *explodes*: on the way back each plain block makes it a little larger. A ReLU lets half of its square through, but leaves only a third
+# of the signal's variance (the rest becomes mean, which the next norm subtracts); and the norm divides by that small spread. One learning rate cannot fit the
+# first layer and the last. (Without batch norm, gradients can also vanish, like the signals of unit 06.)
+
+# %% [markdown]
+# With a shortcut, the gradient has a way around every block, on which nothing but the ReLU behind each sum touches it (and twice option A,
+# which drops pixels). Its norm stays within one power of ten. The jump at the end is the linear layer, whose gradient is a product with
+# its input: the sums have made that four times the plain net's.
 
 # %% [markdown]
 # ## To a thousand classes
@@ -636,10 +643,11 @@ hint("Bottleneck")
 # %% [markdown]
 # ## Exercise: `ResNet`
 #
-# *hard · 30 minutes · 4 points*
+# *medium · 30 minutes · 4 points*
 #
 # Stem: a 7x7 convolution to 64 channels with stride 2 and padding 3, norm, ReLU, then a max-pool with 3x3 windows, stride 2 and padding 1. Then
-# four stages of widths 64, 128, 256, 512, each but the first with stride 2; the mean of each map; a linear layer. All shortcuts are of option B.
+# four stages of widths 64, 128, 256, 512, each but the first with stride 2; the mean of each map; a linear layer. All shortcuts are of option B
+# (the default; `Bottleneck` takes no option).
 #
 # | depth | block | blocks in each stage |
 # |---|---|---|
@@ -683,7 +691,8 @@ check(ResNet)
 ### BEGIN HIDDEN TESTS
 from course.checks import Case, normal, through
 
-outputs, parameters = through("torch_drivers.outputs"), through("torch_drivers.parameters")
+parameters = through("torch_drivers.parameters")
+outputs = through("residual_drivers.outputs_within_memory")
 cases = [
     Case("the parameters of ResNet-18 and 7 classes", parameters, [18, 7]),
     Case("the parameters of ResNet-34", parameters, [34]),
@@ -719,16 +728,20 @@ for depth in (18, 34, 50, 101, 152):
 
 # %% [markdown]
 # Nine times as deep as VGG-16, and cheaper. The counts are those of torchvision, to the last digit; and since your parts are registered
-# in the same order, its trained weights would fit yours one by one. (The paper says 3.8 G for 50 layers. Ours are 4.1, as our bottlenecks stride
+# in the same order, its trained weights could be copied into yours one by one. (The paper says 3.8 G for 50 layers. Ours are 4.1, as our bottlenecks stride
 # later: their first 1x1 still sees all the pixels.)
 #
-# **Predict** how many images of 224 x 224 your machine classifies in a second, with 18 layers and with 50.
+# **Predict** how many images of 224 x 224 your machine classifies in a second, with 18 layers and with 50. The multiply-adds say 2.3 to 1.
 
 # %% tags=["experiment"]
 batch = torch.randn(64 if large else 1, 3, 224, 224)
 how = {"training": False, "device": device}
 speed = {f"ResNet-{depth}": throughput(ResNet(depth), batch, **how) for depth in (18, 50)}
 plot_bars(speed, "images a second")
+
+# %% [markdown]
+# If your ratio is larger, that is because multiply-adds are not time. All numbers have to be written and read as well, and the convolutions of ResNet-50 give
+# out 11.1 million an image, those of ResNet-18 only 2.5: a 1x1 computes little with each number that it fetches.
 
 # %% [markdown]
 # ## Your picture
@@ -765,7 +778,11 @@ plot_lines(curves, "a", "loss on training images", x=steps)
 
 # %% [markdown]
 # The residual net lies at the bottom of a bowl: from everywhere on this line, the slope says where to go. The plain net sits on a plateau, where
-# neither direction is better than the other. (It is one line of very many. Li and colleagues drew such pictures in 2018, in two directions: of deep
+# neither direction is better than the other. At the ends both curves rise: there the random part is as long as the weights themselves. And the plateau is
+# not just a lack of training: after a single epoch the residual 32 has learnt as little (a loss of 2.33 on our CPU), and lies at the bottom of a bowl already. Try it.
+
+# %% [markdown]
+# (It is one line of very many. Li and colleagues drew such pictures in 2018, in two directions: of deep
 # nets, those without shortcuts had rugged landscapes, those with shortcuts smooth ones.)
 
 # %% [markdown]
