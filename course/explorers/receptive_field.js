@@ -163,10 +163,10 @@ class ReceptiveField {
   }
 
   tell(now, reach, sizes) {
-    const { layers } = this.page.state, [row, col] = this.place(), [rows, cols] = reach.map((one) => one[0]), { field, jump } = now.levels.at(-1);
+    const { layers, effective } = this.page.state, [row, col] = this.place(), [rows, cols] = reach.map((one) => one[0]), { field, jump } = now.levels.at(-1);
     const cut = rows[0] < 0 || cols[0] < 0 || Math.max(rows[1], cols[1]) >= sizes[0] ? ", part of it padding" : "";
-    const inner = widthOf(this.parts[1][0]);
-    this.page.say(`Output row ${row}, column ${col} sees rows ${show(rows[0])} to ${show(rows[1])} and columns ${show(cols[0])} to ${show(cols[1])} of the input: ${field} × ${field}${cut}. In effect 95 % of its columns’ weight lies in ${inner} of them.`);
+    const inner = effective ? ` In effect 95 % of its columns’ weight lies in ${widthOf(this.parts[1][0])} of them.` : "";
+    this.page.say(`Output row ${row}, column ${col} sees rows ${show(rows[0])} to ${show(rows[1])} and columns ${show(cols[0])} to ${show(cols[1])} of the input: ${field} × ${field}${cut}.${inner}`);
     const steps = layers.map(([, kernel, , , dilation], n) => `(${kernel} − 1)·${dilation}·${now.levels[n].jump}`);
     const few = steps.length > 8 ? [...steps.slice(0, 7), "…"] : steps;
     this.formula.textContent = `field = 1 + Σ (kernel − 1)·dilation·jump = 1 + ${few.join(" + ") || "0"} = ${field}; neighbours lie ${jump} input pixel${jump > 1 ? "s" : ""} apart`;

@@ -65,3 +65,11 @@ def test_a_preset_is_shown_and_its_code_runs(show, preset):
     first, last = sentence.split("columns ")[1].split(" of the input")[0].replace("−", "-").split(" to ")
     assert seen[0] == max(0, int(first))
     assert seen[-1] == min(len(names["shares"]) - 1, int(last))
+
+
+def test_the_effective_field_is_spoken_of_only_where_it_is_shown(show):
+    shown = show(ReceptiveField(layers=[("conv", 3)]))
+    assert "In effect 95 %" in shown.sentence()
+    shown.page.get_by_label("in effect (shares)").click()
+    shown.settle()
+    assert shown.sentence().endswith("3 × 3.")
