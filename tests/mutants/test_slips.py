@@ -1,4 +1,4 @@
-"""Slips that end in one of PyTorch's exceptions, or beside the answer: each is told from the others, by its message where need be."""
+"""Slips that end in an exception, or beside the answer: each is told from the others, by its message where need be."""
 
 import pytest
 
