@@ -446,10 +446,10 @@ def sees_both(row):
 #
 # Keep each row's two modules as an nn.ModuleList, and these in an nn.ModuleList. In `forward`, let a and b be what the two towers see.
 #
-# `b.to(device)` moves a tensor, `module.to(device)` a module; a device of None leaves it where it is.
+# `b.to(device)` moves a tensor, `module.to(device)` a module; a device of None leaves it there.
 # `torch.cat([a, b], dim=1)` puts the channels of b behind those of a; both must be on one device.
 #
-# You need no second device. The check pretends that there are two, and tells when tensors of both meet.
+# You need no second device: the check pretends that there are two, and tells when they meet.
 #
 # **Predict:** what must travel from one card to the other in front of CONV4? In front of FC6?
 #
@@ -755,7 +755,7 @@ def started(net):
 def schedule(epoch, history):
     return plateau_schedule([1 - a for a in history.test_accuracy], lr=0.01, patience=1)
 
-
+# %% tags=["experiment"]
 def drops(history):
     """Return the epochs, counted from 1, that had a lower rate than the one before."""
     return [i + 1 for i in range(1, len(history.lr)) if history.lr[i] < history.lr[i - 1]]
@@ -863,9 +863,9 @@ def tiles(net):
     rows = torch.cat([torch.cat(list(row), dim=2) for row in w.split(6)], dim=1)
     return nn.functional.pad(rows, (4, 4, 0, 0), value=1.0)
 
-
+# %% tags=["experiment"]
 def roughness(net):
-    """Return the mean squared step between neighbouring weights of CONV1, over their variance."""
+    """Return the mean squared step between neighbours in CONV1, over the variance."""
     w = net.stages[0][0].weight.detach()
     return float((w[..., 1:] - w[..., :-1]).square().mean() / w.var())
 
