@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbgrader.utils import compute_checksum
 
 from course.student import cli
 from course.student.lab import update
@@ -37,10 +38,13 @@ def with_digest(cell):
 def exercise(name, text=STUB, check="check({0})"):
     solution = {"grade_id": name, "solution": True, "grade": False, "locked": False}
     test = {"grade_id": f"test_{name}", "solution": False, "grade": True, "locked": True, "points": 1}
-    return [
+    cells = [
         new_code_cell(text.format(name), id=name, metadata={"nbgrader": solution}),
         new_code_cell(check.format(name), id=f"test_{name}", metadata={"nbgrader": test, "editable": False}),
     ]
+    for cell in cells:
+        cell.metadata.nbgrader["checksum"] = compute_checksum(cell)
+    return cells
 
 
 def release(*cells):
@@ -188,20 +192,40 @@ def test_a_notebook_of_an_older_format_without_ids_keeps_its_work():
 
 
 @pytest.mark.parametrize(
-    ("source", "empty"),
+    ("source", "unwritten"),
     [
         (STUB.format("f"), True),
-        ('"""Doc."""\nclass A:\n    """Doc."""\n    def f(self):\n        raise NotImplementedError()', True),
         ("", True),
-        ("import numpy as np\n" + STUB.format("f"), True),  # the import stands in the stub
+        (" \n", True),
         (WRITTEN.format("f"), False),
+        ("# my plan: pad first\n" + STUB.format("f"), False),
+        (STUB.format("f").replace("# Your code here.", "# Your code here. First pad."), False),
         ("def f(x):\n    y = x\n    raise NotImplementedError", False),
         ("import math\n" + STUB.format("f"), False),
         ("def f(x", False),
     ],
 )
-def test_what_counts_as_unwritten(source, empty):
-    assert is_unwritten(source, "import numpy as np\n" + STUB.format("f")) is empty
+def test_what_counts_as_unwritten(source, unwritten):
+    cell, _ = exercise("f")
+    cell.source = source
+    assert is_unwritten(cell) is unwritten
+
+
+def test_every_exercise_is_released_with_the_checksum_by_which_a_stub_is_known():
+    for path in (ROOT / "release").glob("*/*.ipynb"):
+        cells = nbformat.read(path, 4).cells
+        stubs = [cell for cell in cells if cell.metadata.get("nbgrader", {}).get("solution")]
+        assert stubs and all(is_unwritten(cell) for cell in stubs), path
+
+
+def test_a_plan_written_as_comments_in_a_stub_outlives_two_upgrades():
+    mine = half_done()
+    mine.cells[4].source = plan = "# MYPLAN: pad, then add up\n" + STUB.format("two")
+    corrected = 'def {0}(x):\n    """Better."""\n    raise NotImplementedError'
+    merged, _ = merge(mine, release(exercise("one"), exercise("two", corrected)))
+    assert plan in texts(merged)
+    again, _ = merge(merged, release(exercise("one"), exercise("two", corrected + "  # again")))
+    assert plan in texts(again)
 
 
 @pytest.fixture
