@@ -1,56 +1,27 @@
 """Hand-ins from a zip or folder that Canvas, Moodle or Gradescope made, put where ``convnets grade`` reads them.
 
-The names that these systems give tell the student:
-
-- Canvas, "Download Submissions": lovelaceada_LATE_101_202_01-convolution.ipynb; 101 is the student's ID in Canvas.
-- Moodle, "Download all submissions": Ada Lovelace_1234_assignsubmission_file_/01-convolution.ipynb, or without the folder; 1234
-  is the participant's number in this assignment.
-- Gradescope, "Export Submissions": assignment_9_export/submission_77/01-convolution.ipynb, beside submission_metadata.yml.
-- Anybody: <student>/01-convolution.ipynb.
-
-With a roster a student's id is their login; without, it is what the name gives.
+How the names in it tell the student, autograder.roster says.
 """
 
 from __future__ import annotations
 
-import re
 import tempfile
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from nbformat import NotebookNode
 
 from course.student.files import write
 
 from . import build
 from .archive import Archive, open_archive
 from .errors import UsageError
-from .roster import EMAILS, LOGINS, NAMES, Roster, login, read_roster
+from .roster import Person, Roster, people, read_roster
 from .sandbox import Sandbox
-from .submissions import SECRET
+from .submissions import SECRET, could_be_of
 
 METADATA, METADATA_MB = "submission_metadata.yml", 20
-MOODLE = re.compile(r"(?:.*/)?(?P<name>[^/]+?)_(?P<number>\d+)_assignsubmission_file_")
-CANVAS = re.compile(r"(?:.*/)?(?P<name>[^/_]+)(?:_LATE)?_(?P<number>\d+)_\d+_[^/]+$")
-GRADESCOPE = re.compile(r"(?:.*/)?(?P<name>submission_\d+)/")
-UNSAFE = re.compile(r"[^\w.@+-]+")
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody named in an archive: the id that they have without a roster, and by what a roster may know them."""
-
-    fallback: str
-    known_as: tuple[tuple[str, tuple[str, ...]], ...]  # a value, and the columns that it may stand in
-    timestamp: str = ""
-
-    def student(self, roster: Roster | None) -> str:
-        """Return the id here; empty for one who is not on the roster."""
-        if roster is None:
-            return clean(self.fallback)
-        rows = (roster.find(value, columns) for value, columns in self.known_as if value)
-        row = next((row for row in rows if row), None)
-        return clean(login(row)) if row else ""
 
 
 @dataclass
@@ -61,6 +32,7 @@ class Collected:
     updated: list[str] = field(default_factory=list)
     same: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    untimed: list[str] = field(default_factory=list)
     problems: dict[str, list[str]] = field(default_factory=dict)
 
     def note(self, problem: str, who: str) -> None:
@@ -75,8 +47,15 @@ class Collected:
             lines.append(
                 f"Kept as it was, though the file has another: {', '.join(self.kept)} (--update takes it)."
             )
-        lines += [f"{problem}: {', '.join(who)}." for problem, who in self.problems.items()]
-        return "\n".join(lines)
+        if self.untimed:
+            lines.append(
+                f"{len(self.untimed)} came without a time of handing in, so late days are not counted there."
+            )
+        return "\n".join(lines + self.noted())
+
+    def noted(self) -> list[str]:
+        """Return what was noted, in a line each."""
+        return [f"{problem}: {', '.join(who)}." for problem, who in self.problems.items()]
 
 
 def collect(
@@ -85,9 +64,9 @@ def collect(
     """Put the notebooks of ``unit`` from a zip or folder into ``course``/submitted and return what was done.
 
     All is read before anything is written. Raises UsageError for an unknown unit, a broken or hostile archive, one without
-    notebooks, or a file that is no roster.
+    notebooks of this unit, or a file that is no roster.
     """
-    build.find_units(course, [unit])
+    (path,) = build.find_units(course, [unit])
     known = read_roster(roster)
     limit = Sandbox(config=build.course_config(course)).notebook_mb
     done = Collected()
@@ -96,15 +75,47 @@ def collect(
         tempfile.TemporaryDirectory(dir=course, prefix=".collect-") as folder,
     ):
         chosen = choose(archive, unit, known, done)
-        if not chosen and not done.problems:
-            raise UsageError(f"{source} holds no notebook, so there is nothing to collect.")
-        for student, (name, _) in chosen.items():
-            (Path(folder) / student).write_bytes(archive.read(name, limit))
+        take(archive, chosen, build.template(path), Path(folder), limit, done)
+        if not chosen:
+            said = [f"{source} holds no notebook of {unit} to collect.", *done.noted()]
+            raise UsageError(" ".join(said))
         for student, (_, person) in sorted(chosen.items()):
             target = course / "submitted" / student / unit / f"{unit}.ipynb"
             outcome = place(target, (Path(folder) / student).read_bytes(), person.timestamp, update)
             getattr(done, outcome).append(student)
+            remark(done, student, person, known, outcome != "kept" and not timestamp_of(target).exists())
     return done
+
+
+def take(
+    archive: Archive,
+    chosen: dict[str, tuple[str, Person]],
+    template: NotebookNode,
+    folder: Path,
+    limit: int,
+    done: Collected,
+) -> None:
+    """Copy the chosen notebooks into ``folder``, by student; one of another unit is noted and no longer chosen."""
+    for student, (name, _) in list(chosen.items()):
+        (folder / student).write_bytes(archive.read(name, limit))
+        if not could_be_of(template, folder / student, limit):
+            done.note("Without an exercise of this unit, so not collected", f"{student} ({name})")
+            del chosen[student]
+
+
+def remark(done: Collected, student: str, person: Person, roster: Roster | None, untimed: bool) -> None:
+    """Note what is not known of somebody whose notebook was placed: when it was handed in, or who they are."""
+    if untimed:
+        done.untimed.append(student)
+    if untimed and person.late:
+        done.note("Late, says Canvas, but not by how much", student)
+    if person.numbered and roster is None:
+        done.note("Called by their numbers in Canvas, since no --roster tells the logins", student)
+
+
+def timestamp_of(notebook: Path) -> Path:
+    """Return where nbgrader looks for the time at which a notebook was handed in."""
+    return notebook.with_name("timestamp.txt")
 
 
 def choose(
@@ -120,7 +131,9 @@ def choose(
         for person in people(name, metadata):
             student = person.student(roster)
             if not student:
-                done.note(f"Not on {roster.path.name if roster else 'the roster'}", person.fallback)
+                done.note(
+                    f"Not on {roster.path.name if roster else 'the roster'}, so left out", person.fallback
+                )
             elif name.casefold().endswith(".ipynb"):
                 found.setdefault(student, []).append((name, person))
             else:
@@ -139,19 +152,6 @@ def choose(
     return chosen
 
 
-def people(name: str, metadata: dict[str, Any]) -> list[Person]:
-    """Return whose a file is: one person, a group on Gradescope, or nobody."""
-    if match := GRADESCOPE.match(name):
-        return submitters(metadata.get(match["name"]), match["name"])
-    if match := MOODLE.match(name):
-        number, known = f"Participant {match['number']}", match["name"]
-        return [Person(known, ((number, ("Identifier",)), (known, NAMES)))]
-    if match := CANVAS.match(name):
-        return [Person(match["number"], ((match["number"], ("ID",)),))]
-    student = PurePosixPath(name).parent.name
-    return [Person(student, ((student, LOGINS), (student, NAMES)))] if student else []
-
-
 def read_metadata(archive: Archive) -> dict[str, Any]:
     """Return what Gradescope says of its submissions, or nothing."""
     import yaml
@@ -166,21 +166,6 @@ def read_metadata(archive: Archive) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def submitters(entry: Any, name: str) -> list[Person]:
-    """Return the people of one of Gradescope's submissions; its keys are Ruby's, with a colon before them."""
-    entry = entry if isinstance(entry, dict) else {}
-    created, group = entry.get(":created_at"), entry.get(":submitters")
-    if isinstance(created, datetime):
-        created = created.astimezone(UTC) if created.tzinfo else created
-    timestamp = f"{created:%Y-%m-%d %H:%M:%S} UTC" if isinstance(created, datetime) else ""
-    found = []
-    for one in group if isinstance(group, list) else []:
-        sid, email, called = (str(one.get(key) or "") for key in (":sid", ":email", ":name"))
-        known_as = ((sid, ("SID",)), (email, EMAILS), (called, NAMES))
-        found.append(Person(sid or email or called, known_as, timestamp))
-    return found or [Person(name, ())]
-
-
 def place(target: Path, data: bytes, timestamp: str, update: bool) -> str:
     """Put a notebook where it is graded and return what became of it: new, updated, same or kept."""
     exists = target.exists()
@@ -189,17 +174,8 @@ def place(target: Path, data: bytes, timestamp: str, update: bool) -> str:
     if exists and not update:
         return "kept"
     write(target, data)
-    for name in ("timestamp.txt", SECRET):  # of the work that was there before
-        (target.parent / name).unlink(missing_ok=True)
+    for path in (timestamp_of(target), target.with_name(SECRET)):  # of the work that was there before
+        path.unlink(missing_ok=True)
     if timestamp:
-        write(target.parent / "timestamp.txt", timestamp.encode())
+        write(timestamp_of(target), timestamp.encode())
     return "updated" if exists else "new"
-
-
-def clean(text: str) -> str:
-    """Return a student's id as a folder can be called.
-
-    >>> clean("Ada Lovelace"), clean("../../etc"), clean("")
-    ('Ada-Lovelace', 'etc', '')
-    """
-    return UNSAFE.sub("-", text).strip(".-")[:100]

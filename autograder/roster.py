@@ -1,10 +1,24 @@
-"""Who is who: the students' ids here, and what their university calls them, from a CSV file that its system exports."""
+"""Who is who: the students' ids here, and what their university calls them.
+
+That stands in a CSV file that its system exports, the roster, and in the names of the files that the system gives:
+
+- Canvas, "Download Submissions": lovelaceada_LATE_101_202_01-convolution.ipynb; 101 is the student's ID in Canvas.
+- Moodle, "Download all submissions": Ada Lovelace_1234_assignsubmission_file_/01-convolution.ipynb, or without the folder; 1234
+  is the participant's number in this assignment.
+- Gradescope, "Export Submissions": assignment_9_export/submission_77/01-convolution.ipynb, beside submission_metadata.yml.
+- Anybody: <student>/01-convolution.ipynb.
+
+With a roster a student's id is their login; without, it is what the name gives.
+"""
 
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass, field
-from pathlib import Path
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from .errors import UsageError
 
@@ -13,7 +27,14 @@ LOGINS = ("SIS Login ID", "Username", "SID", "SIS User ID", "ID number", "Email 
 # and what else they are known by, as in the names of downloaded files
 NAMES = ("Student", "Full name", "Name", "Identifier")
 EMAILS = ("Email", "Email address")
-NOT_A_STUDENT = "points possible"  # a row of Canvas's file that is none
+NOT_A_STUDENT = (
+    "points possible",
+    "student, test",
+)  # rows of Canvas's file: what work is worth, and its Test Student
+MOODLE = re.compile(r"(?:.*/)?(?P<name>[^/]+?)_(?P<number>\d+)_assignsubmission_file_")
+CANVAS = re.compile(r"(?:.*/)?(?P<name>[^/_]+)(?P<late>_LATE)?_(?P<number>\d+)_\d+_[^/]+$")
+GRADESCOPE = re.compile(r"(?:.*/)?(?P<name>submission_\d+)/")
+UNSAFE = re.compile(r"[^\w.@+-]+")
 
 
 @dataclass
@@ -62,8 +83,12 @@ def read_roster(path: Path | None) -> Roster | None:
             columns = [name.strip() for name in reader.fieldnames or []]
             reader.fieldnames = columns
             rows = [{k: v.strip() for k, v in row.items() if isinstance(v, str)} for row in reader]
-    except (OSError, ValueError, csv.Error) as error:
-        raise UsageError(f"{path} cannot be read as a roster: {error}") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read as a roster: {error.strerror}.") from None
+    except (ValueError, csv.Error):  # another encoding, or a spreadsheet's own format
+        raise UsageError(
+            f"{path} is not a CSV file in UTF-8: open it as a spreadsheet, and save it as CSV in UTF-8."
+        ) from None
     if not set(columns) & set(LOGINS):
         raise UsageError(f"{path} is no roster: it has none of the columns {', '.join(LOGINS)}.")
     for row in rows:  # Moodle's list of participants has two columns
@@ -73,8 +98,8 @@ def read_roster(path: Path | None) -> Roster | None:
 
 
 def is_student(row: dict[str, str]) -> bool:
-    """Return whether a row is a student: Canvas puts what an assignment is worth in one, too."""
-    return any(row.values()) and row.get("Student", "").casefold() != NOT_A_STUDENT
+    """Return whether a row is a student: Canvas puts two others in its file."""
+    return any(row.values()) and row.get("Student", "").casefold() not in NOT_A_STUDENT
 
 
 def known_by(row: dict[str, str], columns: tuple[str, ...]) -> set[str]:
@@ -90,3 +115,60 @@ def known_by(row: dict[str, str], columns: tuple[str, ...]) -> set[str]:
 def login(row: dict[str, str]) -> str:
     """Return the id that a student of the roster has here."""
     return next((row[name] for name in LOGINS if row.get(name)), "")
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody named in an archive: the id that they have without a roster, and by what a roster may know them."""
+
+    fallback: str
+    known_as: tuple[tuple[str, tuple[str, ...]], ...]  # a value, and the columns that it may stand in
+    timestamp: str = ""
+    numbered: bool = False  # the name gives nothing but Canvas's number of the student
+    late: bool = False  # so Canvas says, which does not say when
+
+    def student(self, roster: Roster | None) -> str:
+        """Return the id here; empty for one who is not on the roster."""
+        if roster is None:
+            return clean(self.fallback)
+        rows = (roster.find(value, columns) for value, columns in self.known_as if value)
+        row = next((row for row in rows if row), None)
+        return clean(login(row)) if row else ""
+
+
+def people(name: str, metadata: dict[str, Any]) -> list[Person]:
+    """Return whose a file is: one person, a group on Gradescope, or nobody."""
+    if match := GRADESCOPE.match(name):
+        return submitters(metadata.get(match["name"]), match["name"])
+    if match := MOODLE.match(name):
+        number, known = f"Participant {match['number']}", match["name"]
+        return [Person(known, ((number, ("Identifier",)), (known, NAMES)))]
+    if match := CANVAS.match(name):
+        known_as = ((match["number"], ("ID",)),)
+        return [Person(match["number"], known_as, numbered=True, late=bool(match["late"]))]
+    student = PurePosixPath(name).parent.name
+    return [Person(student, ((student, LOGINS), (student, NAMES)))] if student else []
+
+
+def submitters(entry: Any, name: str) -> list[Person]:
+    """Return the people of one of Gradescope's submissions; its keys are Ruby's, with a colon before them."""
+    entry = entry if isinstance(entry, dict) else {}
+    created, group = entry.get(":created_at"), entry.get(":submitters")
+    if isinstance(created, datetime):
+        created = created.astimezone(UTC) if created.tzinfo else created
+    timestamp = f"{created:%Y-%m-%d %H:%M:%S} UTC" if isinstance(created, datetime) else ""
+    found = []
+    for one in group if isinstance(group, list) else []:
+        sid, email, called = (str(one.get(key) or "") for key in (":sid", ":email", ":name"))
+        known_as = ((sid, ("SID",)), (email, EMAILS), (called, NAMES))
+        found.append(Person(sid or email or called, known_as, timestamp))
+    return found or [Person(name, ())]
+
+
+def clean(text: str) -> str:
+    """Return a student's id as a folder can be called.
+
+    >>> clean("Ada Lovelace"), clean("../../etc"), clean("")
+    ('Ada-Lovelace', 'etc', '')
+    """
+    return UNSAFE.sub("-", text).strip(".-")[:100]

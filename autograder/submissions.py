@@ -10,7 +10,18 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from .rebuild import MEGABYTE, Unreadable, belongs, is_test, label, read_file, read_submission, rebuild
+from .rebuild import (
+    MEGABYTE,
+    Unreadable,
+    belongs,
+    is_solution,
+    is_test,
+    label,
+    match,
+    read_file,
+    read_submission,
+    rebuild,
+)
 from .remote import seed_of
 from .scores import blank_answers
 from .store import key_of
@@ -63,6 +74,16 @@ def find_submissions(course: Path, unit: str) -> list[tuple[str, Path]]:
     return [(folder.parent.name, folder) for folder in folders if folder.is_dir()]
 
 
+def could_be_of(template: NotebookNode, path: Path, limit_mb: int) -> bool:
+    """Return whether a notebook has one of the template's exercises, or cannot be read, so that nobody knows."""
+    exercises = {i for i, cell in enumerate(template.cells) if is_solution(cell) or is_test(cell)}
+    try:
+        found = match(template, read_submission(path, limit_mb)).values()
+    except Unreadable:
+        return True
+    return not exercises or not exercises.isdisjoint(found)
+
+
 def read(
     student: str, unit: str, folder: Path, template: NotebookNode, settings: dict, secret: str
 ) -> Submission:
@@ -72,7 +93,7 @@ def read(
     )
     exercises = exercises_of(label(cell) or "" for cell in template.cells if is_test(cell))
     try:
-        cells = read_submission(folder / f"{unit}.ipynb", settings["notebook_mb"])
+        cells = read_submission(notebook_in(folder, unit), settings["notebook_mb"])
         if not belongs(template, cells):
             raise Unreadable(f"{unit}.ipynb is not a notebook of {unit}: none of its cells is.")
         submission.notebook, submission.changes = rebuild(template, cells)
@@ -87,6 +108,15 @@ def read(
     submission.key = key_of(exercises, unit, text, contents, settings, secret)
     submission.seed = seed_of(secret, key_of(exercises, unit, text, contents))
     return submission
+
+
+def notebook_in(folder: Path, unit: str) -> Path:
+    """Return the notebook of a hand-in; raises Unreadable, with what is there instead, where it has another name."""
+    path = folder / f"{unit}.ipynb"
+    others = sorted(other.name for other in folder.glob("*.ipynb"))
+    if others and path.name not in others:
+        raise Unreadable(f"There is no {path.name}, only {', '.join(others)}: rename it, and grade again.")
+    return path
 
 
 def other_files(folder: Path, limit: int) -> dict[str, bytes]:

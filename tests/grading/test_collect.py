@@ -8,10 +8,12 @@ import nbformat
 import pytest
 
 from autograder import archive as archives
+from autograder import build
 from autograder.collect import collect
 from autograder.errors import UsageError
 from autograder.grading import grade
-from tests.grading.classroom import UNIT, WRONG, edited, make_course, solved
+from autograder.submissions import read
+from tests.grading.classroom import UNIT, WRONG, edited, hand_in, make_course, settings, solved
 
 NOTEBOOK = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
 CANVAS = {
@@ -108,7 +110,8 @@ def test_a_group_on_gradescope_gets_a_copy_each_and_the_time_of_handing_in_is_ke
 def test_who_handed_in_no_notebook_or_is_a_stranger_is_said_in_a_line(course, tmp_path):
     (tmp_path / "roster.csv").write_text(ROSTERS["canvas"].replace(",101,", ",999,"))
     text = str(collect(course, UNIT, zipped(tmp_path / "c.zip", CANVAS), tmp_path / "roster.csv"))
-    assert text.splitlines() == ["1 new, 0 updated, 0 unchanged", "Not on roster.csv: 101, 103."]
+    assert text.splitlines()[0] == "1 new, 0 updated, 0 unchanged"
+    assert "Not on roster.csv, so left out: 101, 103." in text.splitlines()
     text = str(collect(course, UNIT, zipped(tmp_path / "c.zip", CANVAS)))
     assert "Handed in no notebook: 103." in text
 
@@ -122,8 +125,104 @@ def test_a_student_who_is_there_twice_is_not_collected_and_all_others_are(course
     }
     done = collect(course, UNIT, zipped(tmp_path / "m.zip", files))
     assert collected(course) == {"Bob-Bloggs": "bob's"}
-    assert str(done).count("\n") == 1
+    assert list(done.problems) == ["Handed in twice, so not collected"]
     assert "Handed in twice, so not collected: Ann-Lee (Ann Lee_1_" in str(done)
+
+
+def of_another_unit(course):
+    """Return a notebook of another unit: it shares no more than the setup with this one."""
+    notebook = solved(course)
+    notebook.cells = notebook.cells[:2]
+    about = {"schema_version": 3, "solution": True, "grade": False, "locked": False, "task": False}
+    theirs = {"nbgrader": about | {"grade_id": "conv2d"}}
+    notebook.cells.append(nbformat.v4.new_code_cell("def conv2d(x): ...", metadata=theirs))
+    return nbformat.writes(notebook)
+
+
+def test_a_notebook_of_another_unit_is_said_and_not_collected_and_the_right_one_is_new(course, tmp_path):
+    wrong = of_another_unit(course)
+    files = {f"ada/{UNIT}.ipynb": nbformat.writes(solved(course)), "bob/00-other.ipynb": wrong}
+    done = collect(course, UNIT, zipped(tmp_path / "a.zip", files))
+    assert list(collected(course)) == done.new == ["ada"]
+    says = "Without an exercise of this unit, so not collected: bob (bob/00-other.ipynb)."
+    assert says in str(done)
+    right = {f"bob/{UNIT}.ipynb": nbformat.writes(edited(course, WRONG))}
+    assert collect(course, UNIT, zipped(tmp_path / "b.zip", right)).new == ["bob"]
+
+
+def test_a_zip_of_another_unit_is_an_error_and_leaves_nothing_behind(course, tmp_path):
+    source = zipped(tmp_path / "b.zip", {f"bob/{UNIT}.ipynb": of_another_unit(course)})
+    with pytest.raises(UsageError, match=f"no notebook of {UNIT} to collect. Without an exercise.*: bob "):
+        collect(course, UNIT, source)
+    assert not (course / "submitted").exists() and not list(course.glob(".collect-*"))
+
+
+def test_a_notebook_that_lost_its_labels_is_known_by_its_text_and_a_broken_one_is_left_to_grading(
+    course, tmp_path
+):
+    unlabelled = solved(course)
+    for one in unlabelled.cells:
+        one.metadata.pop("nbgrader", None)
+    files = {f"ada/{UNIT}.ipynb": nbformat.writes(unlabelled), f"bob/{UNIT}.ipynb": '{"cells": ['}
+    assert collect(course, UNIT, zipped(tmp_path / "a.zip", files)).new == ["ada", "bob"]
+
+
+def test_late_work_whose_time_nobody_tells_is_said(course, tmp_path):
+    (tmp_path / "roster.csv").write_text(ROSTERS["canvas"])
+    text = str(collect(course, UNIT, zipped(tmp_path / "c.zip", CANVAS), tmp_path / "roster.csv"))
+    assert "2 came without a time of handing in, so late days are not counted there." in text
+    assert "Late, says Canvas, but not by how much: bob." in text
+    (course / "submitted/bob" / UNIT / "timestamp.txt").write_text("2026-01-01 00:00:00 UTC")  # by hand
+    text = str(collect(course, UNIT, zipped(tmp_path / "c.zip", CANVAS), tmp_path / "roster.csv"))
+    assert "1 came without a time" in text and "Late" not in text
+
+
+def test_where_gradescope_tells_the_time_nothing_is_said_of_late_days(course, tmp_path):
+    only = {name: text for name, text in GRADESCOPE.items() if "submission_78" not in name}
+    assert str(collect(course, UNIT, zipped(tmp_path / "g.zip", only))) == "1 new, 0 updated, 0 unchanged"
+
+
+def test_canvas_without_a_roster_says_what_a_roster_would_tell(course, tmp_path):
+    text = str(collect(course, UNIT, zipped(tmp_path / "c.zip", CANVAS)))
+    assert "Called by their numbers in Canvas, since no --roster tells the logins: 101, 102." in text
+    (tmp_path / "roster.csv").write_text(ROSTERS["canvas"])
+    text = str(collect(course, UNIT, zipped(tmp_path / "c.zip", CANVAS), tmp_path / "roster.csv"))
+    assert "--roster" not in text
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"holiday/photo.jpg": "x"}, "to collect. Handed in no notebook: holiday.$"),
+        ({f"bloggsbob_777_1_{UNIT}.ipynb": "x"}, "to collect. Not on roster.csv, so left out: 777.$"),
+    ],
+)
+def test_a_zip_of_which_nothing_is_taken_is_an_error(course, tmp_path, files, says):
+    (tmp_path / "roster.csv").write_text(ROSTERS["canvas"] + "Holiday,7,,holiday,\n")
+    with pytest.raises(UsageError, match=says):
+        collect(course, UNIT, zipped(tmp_path / "c.zip", files), tmp_path / "roster.csv")
+    assert not (course / "submitted").exists()
+
+
+@pytest.mark.parametrize(
+    "data", ["Student,SIS Login ID\nכהן,cohen\n".encode("cp1255"), "Student,SIS Login ID\n".encode("utf-16")]
+)
+def test_a_roster_in_another_encoding_is_told_what_to_do(course, tmp_path, data):
+    (tmp_path / "roster.csv").write_bytes(data)
+    with pytest.raises(
+        UsageError, match=r"roster.csv is not a CSV file in UTF-8: .* save it as CSV in UTF-8\."
+    ):
+        collect(course, UNIT, zipped(tmp_path / "c.zip", CANVAS), tmp_path / "roster.csv")
+
+
+def test_a_hand_in_under_another_name_is_told_by_the_name_that_is_there(course):
+    path = hand_in(course, "ada", solved(course))
+    path.rename(path.with_name("final version.ipynb"))
+    template = build.template(course / "source" / UNIT / f"{UNIT}.py")
+    found = read("ada", UNIT, path.parent, template, settings(), "secret")
+    assert found.unreadable == (
+        f"There is no {UNIT}.ipynb, only final version.ipynb: rename it, and grade again."
+    )
 
 
 def test_what_is_there_already_stays_until_an_update_is_asked_for(course, tmp_path):
