@@ -19,7 +19,9 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from autograder.cells import uncounted
 from autograder.errors import UsageError
+from autograder.rebuild import is_test
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 STUB = "# Your code here.\nraise NotImplementedError"
@@ -43,7 +45,9 @@ def find_units(root: Path, names: Iterable[str] = ()) -> list[Path]:
         )
     for name in names:
         if name not in sources:
-            raise UsageError(f"There is no unit called {name!r}. Units here: {', '.join(sources)}.")
+            meant = [unit for unit in sources if name and unit.startswith(name)]
+            advice = f"Did you mean {meant[0]}?" if len(meant) == 1 else f"Units here: {', '.join(sources)}."
+            raise UsageError(f"There is no unit called {name!r}. {advice}")
     return [sources[name] for name in names] or list(sources.values())
 
 
@@ -81,7 +85,7 @@ def cell_id(cell: NotebookNode, seen: set[str]) -> str:
 
 
 def check_cells(notebook: NotebookNode, source: Path) -> None:
-    """Raise UsageError for what nbgrader would only stumble over later: a grade_id used twice, a fence left open."""
+    """Raise UsageError for what would only do harm later: a grade_id used twice, a fence left open, a check that would not count."""
     ids = [cell.metadata.nbgrader.grade_id for cell in notebook.cells if "nbgrader" in cell.metadata]
     for name in ids:
         if ids.count(name) > 1:
@@ -95,6 +99,8 @@ def check_cells(notebook: NotebookNode, source: Path) -> None:
                 raise UsageError(
                     f"{source}: cell {name!r} has a BEGIN {fence} without its END, or the reverse."
                 )
+        if is_test(cell) and (wrong := uncounted(cell.source)):
+            raise UsageError(f"{source}: cell {cell.metadata.nbgrader.grade_id!r} {wrong}.")
 
 
 def template(source: Path) -> NotebookNode:
@@ -161,7 +167,14 @@ def run_generate_assignment(course: Path, workshop: Path, units: list[str], data
             converter.start()
         except NbGraderException as error:
             said = complaints.getvalue().strip().splitlines() or [str(error)]
-            raise UsageError(f"nbgrader cannot make unit {unit}: {said[-1]}") from error
+            raise UsageError(f"nbgrader cannot make unit {unit}: {said[-1]}{advice_on(said[-1])}") from error
+
+
+def advice_on(complaint: str) -> str:
+    """Return what to do about one of nbgrader's complaints, where it does not say so itself."""
+    if "Cannot add or remove cells" not in complaint:
+        return ""
+    return " Its gradebook knows other exercises: put the cells back, or make the changed lesson a unit with another name."
 
 
 def converter_complaints(converter) -> io.StringIO:
@@ -228,8 +241,11 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     try:
         client.execute()
     except CellExecutionError as error:
+        cell = next(cell for cell in notebook.cells if failed_in(cell))
+        begins = next((line for line in cell.source.splitlines() if line.strip()), "").strip()
         raise UsageError(
-            f"The solved notebook does not run: {str(error).strip().splitlines()[-1]}"
+            f"The solved notebook of {folder.name} does not run: {error.ename}: {error.evalue.strip()}, in the cell that "
+            f"begins {begins[:60]!r}. Mend it in source/ and build again."
         ) from error
     for cell in notebook.cells:
         if cell.get("outputs"):
@@ -237,6 +253,11 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     notebook.metadata.pop("widgets", None)
     notebook.metadata["language_info"] = NotebookNode(name="python")
     return notebook
+
+
+def failed_in(cell: NotebookNode) -> bool:
+    """Return whether a cell's run ended in an exception."""
+    return any(output.output_type == "error" for output in cell.get("outputs", []))
 
 
 def build(units: Iterable[str] = (), *, check: bool = False, root: Path | None = None) -> list[Path]:

@@ -11,7 +11,8 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from traitlets import Bool, Enum, Instance, default
 
-from .isolated import calls_check, grade_notebook
+from .cells import calls_check
+from .isolated import grade_notebook
 from .provisioner import SandboxKernelManager
 from .rebuild import belongs, is_test, plain_cell, rebuild, uses_torch
 from .remote import seed_of

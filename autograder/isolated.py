@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
@@ -18,6 +17,7 @@ from course.checks import Verdict, seeding
 from course.checks.message import failure_sentence
 from course.checks.subject import Failure
 
+from .cells import is_check, plain_python
 from .forkserver import server_for
 from .rebuild import has_tag, is_solution, is_test, label
 from .remote import RemoteSubject, Student, StudentError
@@ -111,7 +111,8 @@ def run_test(cell: NotebookNode, state: Grading) -> Verdict:
 def evaluate(tree: ast.Module, names: dict[str, Any], seed: int) -> object:
     """Run a test cell and return the value of its last expression; a visible check before that is left out.
 
-    The hidden check covers what the visible one does, and only the last expression is the mark.
+    The hidden check covers what the visible one does, and only the last expression is the mark (cells.py sees to it that
+    no other check is lost).
     """
     body = list(tree.body)
     last = body.pop().value if body and isinstance(body[-1], ast.Expr) else None  # type: ignore[attr-defined]
@@ -126,21 +127,6 @@ def evaluate(tree: ast.Module, names: dict[str, Any], seed: int) -> object:
         warnings.simplefilter("ignore")
         exec(compile(ast.Module(body, []), "<test>", "exec"), names)
         return eval(compile(ast.Expression(last), "<test>", "eval"), names) if last else None
-
-
-def is_check(node: ast.stmt) -> bool:
-    """Return whether a statement is a bare call of ``check``."""
-    call = node.value if isinstance(node, ast.Expr) else None
-    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "check"
-
-
-def calls_check(source: str) -> bool:
-    """Return whether a test cell's last line is a check of ours."""
-    try:
-        body = ast.parse(plain_python(source)).body
-    except SyntaxError:
-        return False
-    return bool(body) and is_check(body[-1])
 
 
 def unknown_names(tree: ast.Module, known: Mapping[str, Any]) -> set[str]:
@@ -176,12 +162,6 @@ def setup_names(notebook: NotebookNode) -> dict[str, Any]:
             exec(compile(key, "<setup>", "exec"), names)
         _setups[key] = names
     return dict(_setups[key])
-
-
-def plain_python(source: str) -> str:
-    """Return a cell's text without IPython's magics."""
-    lines = [line for line in source.split("\n") if not line.lstrip().startswith(("%", "!"))]
-    return TransformerManager().transform_cell("\n".join(lines))
 
 
 def as_verdict(value: object, name: str, points: float) -> Verdict:

@@ -5,7 +5,8 @@ from functools import cache
 from pathlib import Path
 
 from autograder.build import find_units, read_source, template
-from autograder.isolated import evaluate, has_tag, plain_python, setup_names
+from autograder.cells import plain_python
+from autograder.isolated import evaluate, has_tag, setup_names
 from course.checks import exercises
 from course.checks.recipe import is_recipe
 from course.checks.subject import LocalSubject

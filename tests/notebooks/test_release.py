@@ -187,13 +187,17 @@ def test_a_broken_source_is_told_in_one_line(small_course, old, new, said):
 def test_a_solution_that_does_not_run_is_told(small_course):
     source = small_course / "source/00-small/00-small.py"
     source.write_text(source.read_text() + "\n# %%\n1 / 0\n")
-    with pytest.raises(UsageError, match="ZeroDivisionError"):
+    with pytest.raises(
+        UsageError, match="00-small does not run: ZeroDivisionError.*in the cell that begins '1 / 0'"
+    ):
         build(root=small_course)
 
 
 def test_an_unknown_unit_is_told(small_course):
     with pytest.raises(UsageError, match="no unit called '07-nothing'. Units here: 00-small"):
         build(["07-nothing"], root=small_course)
+    with pytest.raises(UsageError, match="no unit called '00'. Did you mean 00-small?"):
+        build(["00"], root=small_course)
 
 
 def test_nbgraders_own_step_makes_the_release(small_course):
