@@ -17,7 +17,7 @@ import nbformat
 from course.student.errors import UsageError
 from course.student.files import write
 from course.student.progress import progress
-from course.student.upgrade import merge, same
+from course.student.upgrade import is_of_another_release, merge, same
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RECORD = ".convnets-lessons.json"  # in the working copy: file -> checksum of the release it came from
@@ -73,12 +73,15 @@ def update_file(file: Path, folder: Path, release: Path, record: dict[str, str],
         write(mine, newer.read_bytes())
         return f"new: {mine}"
     old = checksum(mine)
-    if old == new or known == new:
+    if old == new:
         return ""
     if old == known:
         write(mine, newer.read_bytes())
         return f"updated: {mine}"
     ours, theirs = notebook(mine), notebook(newer)
+    # even where this release has been brought in: a backup may have come back, or JupyterLab's open tab been saved
+    if known == new and not (ours and theirs and is_of_another_release(ours, theirs)):
+        return ""
     if ours is None or theirs is None:
         beside = free_name(mine.with_stem(f"{mine.stem}.newer"))
         write(beside, newer.read_bytes())
@@ -86,15 +89,21 @@ def update_file(file: Path, folder: Path, release: Path, record: dict[str, str],
     merged, notes = merge(ours, theirs)
     if same(merged, ours):
         return ""
-    if not upgrade:
-        record[file.as_posix()] = known or ""
-        return (
-            f"kept: {mine} has your work. A newer release of it is out: `convnets lab --upgrade` brings it in"
-        )
+    if upgrade:
+        return "; ".join([put(merged, mine, folder), *notes])
+    record[file.as_posix()] = known or ""
+    return (
+        f"kept: {mine} has your work. A newer release of it is out: close its tab, and `convnets lab --upgrade` "
+        "brings it in"
+    )
+
+
+def put(merged: nbformat.NotebookNode, mine: Path, folder: Path) -> str:
+    """Put a notebook in the place of the student's, which is kept in backups/, and return what was done."""
     backup = free_name(folder / BACKUPS / f"{mine.stem}-{date.today()}{mine.suffix}")
     write(backup, mine.read_bytes())
     write(mine, (nbformat.writes(merged) + "\n").encode())
-    return "; ".join([f"upgraded: {mine} has your work in the newer release; {backup} is as it was", *notes])
+    return f"upgraded: {mine} has your work in the newer release; {backup} is as it was"
 
 
 def notebook(path: Path) -> nbformat.NotebookNode | None:

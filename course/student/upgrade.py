@@ -90,6 +90,18 @@ def is_left_alone(cell: NotebookNode) -> bool:
     return bool(released_as and hashlib.sha256(cell.source.encode()).hexdigest().startswith(released_as[1]))
 
 
+def is_of_another_release(mine: NotebookNode, release: NotebookNode) -> bool:
+    """Return whether a notebook holds cells as another release had them: what the student did with them does not matter."""
+    marks = {mark_of(cell) for cell in release.cells}
+    released = [cell for cell in mine.cells if label(cell) or is_left_alone(cell)]
+    return any(mark_of(cell) not in marks for cell in released)
+
+
+def mark_of(cell: NotebookNode) -> tuple[str | None, str | None]:
+    """Return what tells a released cell, even once it is written in, from the same cell of another release."""
+    return name_of(cell), cell.metadata.get("nbgrader", {}).get("checksum")
+
+
 def is_unwritten(cell: NotebookNode) -> bool:
     """Return whether a cell to write in is blank, or to the letter what it was released as: a comment is work too."""
     from nbgrader.utils import compute_checksum  # here, since it takes a second

@@ -269,6 +269,32 @@ def test_an_upgrade_keeps_the_notebook_as_it_was_under_a_name_with_the_date(fold
     assert update(mine, out) == [f"Your lessons in {mine} are up to date."]
 
 
+def test_a_lesson_that_went_back_to_the_old_file_is_offered_the_upgrade_again_and_gets_it(folders):
+    mine, out = folders
+    update(mine, out, upgrade=True)
+    (backup,) = (mine / "backups").iterdir()
+    (mine / UNIT).write_bytes(backup.read_bytes())  # as JupyterLab's "Overwrite" does it too
+    (line,) = update(mine, out)
+    assert "convnets lab --upgrade" in line
+    (line,) = update(mine, out, upgrade=True)
+    assert line.startswith("upgraded:")
+    assert texts(nbformat.read(mine / UNIT, 4))[:2] == ["corrected", WRITTEN.format("one")]
+    assert update(mine, out, upgrade=True) == [f"Your lessons in {mine} are up to date."]
+
+
+def test_work_of_every_kind_in_the_release_that_one_has_is_no_reason_for_an_upgrade(folders):
+    mine, out = folders
+    update(mine, out, upgrade=True)
+    notebook = nbformat.read(mine / UNIT, 4)
+    notebook.cells[3].source = "plot(99)"
+    notebook.cells[4].source = "# a plan\n" + STUB.format("two")
+    notebook.cells[0], notebook.cells[6] = notebook.cells[6], notebook.cells[0]
+    del notebook.cells[6]
+    notebook.cells.append(new_code_cell("mine()"))
+    nbformat.write(notebook, mine / UNIT)
+    assert update(mine, out, upgrade=True) == [f"Your lessons in {mine} are up to date."]
+
+
 def test_a_second_upgrade_on_the_same_day_overwrites_no_backup(folders):
     mine, out = folders
     update(mine, out, upgrade=True)
