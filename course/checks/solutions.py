@@ -37,22 +37,39 @@ def solution(exercise: Exercise, *, wanted: bool = False, lessons: Path | str = 
         return Solution(
             f"There is no solution of {name} here. In a class your instructor keeps it until all have handed in."
         )
-    if has_passed(name, lessons):
+    passed = has_passed(name, lessons)
+    if passed:
         return Solution(f"{name} has passed. Another way to write it:", text)
     if wanted:
         return Solution(f"A solution of {name}. Read it, close it, and write it again by yourself.", text)
     return Solution(
-        f'You have not passed {name} yet. `hint("{name}")` helps in three steps. '
+        f'{not_passed(name, passed)} `hint("{name}")` helps in three steps. '
         f'If you want to see the solution all the same, say so: `hint("{name}", "show me")`.'
     )
 
 
-def has_passed(name: str, lessons: Path | str) -> bool:
-    """Return whether an exercise has passed in the student's notebooks, or in this kernel since."""
+def has_passed(name: str, lessons: Path | str) -> bool | None:
+    """Return whether an exercise has passed in the student's notebooks, or in this kernel since.
+
+    None says that its check in the notebook ended in an error, and nothing else is known.
+    """
     from course.student.progress import passed_here, progress
 
     units = progress(lessons).units.values()
-    return name in passed_here() or any(exercises and exercises.get(name) for exercises in units)
+    said = [exercises[name] for exercises in units if exercises and name in exercises]
+    if name in passed_here() or any(said):
+        return True
+    return None if None in said else False
+
+
+def not_passed(name: str, passed: bool | None) -> str:
+    """Return why an exercise does not count as passed, and what to do about an error in the place of an answer."""
+    if passed is None:
+        return (
+            f"The last run of {name}'s check in your notebook ended in an error and says nothing: "
+            "run the cells above it, then the check, and save."
+        )
+    return f"You have not passed {name} yet: the last run of its check in your notebook did not pass, or there was none."
 
 
 def find(exercise: Exercise) -> str | None:

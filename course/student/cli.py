@@ -112,13 +112,25 @@ def hint(exercise: str, level: str, folder: Path) -> None:
 
 def show_solution(exercise: Exercise, folder: Path) -> None:
     """Print a solution to whoever has passed the exercise, or says that they want to see it."""
-    from course.checks.solutions import find, has_passed, solution
+    from course.checks.solutions import find, has_passed, not_passed, solution
 
-    wanted = find(exercise) is None or has_passed(exercise.name, folder)
+    passed = has_passed(exercise.name, folder)
+    wanted = find(exercise) is None or passed
     if not wanted:
-        wanted = click.confirm(f"You have not passed {exercise.name} yet. Show a solution all the same?")
+        wanted = agrees(f"{not_passed(exercise.name, passed)} Show a solution all the same?")
     if wanted:
         click.echo(solution(exercise, wanted=True, lessons=folder))
+
+
+def agrees(question: str) -> bool:
+    """Ask, and return the answer; where nobody is there to give one, it is no."""
+    try:
+        return click.confirm(question)
+    except click.Abort as left:
+        click.echo()
+        if isinstance(left.__context__, EOFError):
+            return False
+        raise
 
 
 @cli.command()

@@ -51,7 +51,6 @@ def test_the_table_says_how_many_have_passed_and_what_is_next(lessons):
     "output",
     [
         new_output("stream", text="2.0"),
-        new_output("error", ename="E", evalue="2.0", traceback=[]),
         said("nan"),
         said("0"),
         said(["1.", "0"]),
@@ -61,6 +60,20 @@ def test_the_table_says_how_many_have_passed_and_what_is_next(lessons):
 def test_no_other_output_counts_as_passed(tmp_path, output):
     write(tmp_path, "00-first", checked("one", 2, output))
     assert progress(tmp_path).units == {"00-first": {"one": False}}
+
+
+ERROR = new_output("error", ename="NameError", evalue="2.0", traceback=[])
+
+
+def test_a_check_that_ended_in_an_error_is_neither_passed_nor_failed_and_is_to_be_run_again(tmp_path):
+    write(tmp_path, "00-first", checked("one", 2, ERROR), checked("two", 2), checked("three", 2, ERROR))
+    write(tmp_path, "01-second", checked("four", 1, said("1.0"), ERROR), checked("five", 1, said("0"), ERROR))
+    assert progress(tmp_path).units == {
+        "00-first": {"one": None, "two": False, "three": None},
+        "01-second": {"four": True, "five": False},
+    }
+    first, _ = repr(progress(tmp_path)).splitlines()
+    assert first.endswith("0 of 3  run again, with its check: one and 1 more; next: two")
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,11 @@ def lessons(tmp_path, monkeypatch):
 
 
 def save_check(lessons, score):
+    save_output(lessons, new_output("execute_result", {"text/plain": score}))
+
+
+def save_output(lessons, output):
     about = {"grade_id": "test_to_chw", "grade": True, "points": 1}
-    output = new_output("execute_result", {"text/plain": score})
     path = lessons / "00-start-here/00-start-here.ipynb"
     path.parent.mkdir(exist_ok=True)
     cell = new_code_cell("check(to_chw)", metadata={"nbgrader": about}, outputs=[output])
@@ -64,6 +67,14 @@ def test_a_solution_stays_closed_until_the_exercise_has_passed(lessons):
     save_check(lessons, "1.0")
     assert CODE in repr(hint("to_chw", "solution"))
     assert CODE in hint("to_chw", "solution")._repr_html_()
+
+
+def test_a_check_that_ended_in_an_error_is_not_called_a_failure(lessons):
+    assert "did not pass" in repr(hint("to_chw", "solution"))
+    save_output(lessons, new_output("error", ename="NameError", evalue="name 'to_chw' is not defined"))
+    said = repr(hint("to_chw", "solution"))
+    assert CODE not in said and "not passed" not in said and "did not pass" not in said
+    assert "ended in an error and says nothing: run the cells above it, then the check" in said
 
 
 def test_a_solution_opens_on_an_honest_show_me(lessons):
@@ -104,6 +115,18 @@ def run(capsys, monkeypatch, said, *args):
 def test_the_command_asks_before_it_shows_a_solution(lessons, capsys, monkeypatch, said, shown):
     out = run(capsys, monkeypatch, said, "hint", "to_chw", "solution", "--dir", lessons)
     assert (CODE in out) is shown
+
+
+def test_where_nobody_answers_the_command_shows_no_solution_and_ends_its_line(lessons, capsys, monkeypatch):
+    def at_the_end(*_):
+        raise EOFError
+
+    monkeypatch.setattr("click.termui.visible_prompt_func", at_the_end)
+    with pytest.raises(SystemExit) as left:
+        cli.main(["hint", "to_chw", "solution", "--dir", str(lessons)])
+    assert not left.value.code
+    said = capsys.readouterr().out
+    assert CODE not in said and said.endswith("\n")
 
 
 def test_the_command_does_not_ask_once_the_exercise_has_passed(lessons, capsys, monkeypatch):
