@@ -25,7 +25,7 @@ VERDICTS = {
     "missing": ("–", "not written"),
     "timeout": ("∞", "ran out of time"),
     "crashed": ("!", "crashed"),
-    "not_graded": ("?", "not graded (a fault of the machinery)"),
+    "not_graded": ("?", "not graded"),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from .grades import Grade, grouped, ratio
 from .lecture import topics
+from .ungraded import ungraded
 
 BINS = 10
 FEWEST = 8  # students from which on a correlation over them is worth a glance
@@ -27,7 +28,7 @@ def figures(grades: list[Grade], hints: dict[tuple[str, str], str]) -> dict[str,
         "topics": topics(grades, hints),
         "misconceptions": misconception_rows(grades, hints, len(students)),
         "stopped": [grade for grade in grades if grade.verdict in ("timeout", "crashed")],
-        "not_graded": [grade for grade in grades if grade.verdict == "not_graded"],
+        "ungraded": ungraded(grades),
         "mean": mean(shares),
         "median": median(shares),
         "full": sum(share == 1 for share in shares),
@@ -97,7 +98,7 @@ def tells(r: float | None) -> str:
 
 
 def graded(grades: Iterable[Grade]) -> list[Grade]:
-    """Return what was graded: a fault of the machinery counts neither for nor against."""
+    """Return what was graded: the rest counts neither for nor against."""
     return [grade for grade in grades if grade.verdict != "not_graded"]
 
 

@@ -5,11 +5,15 @@ import html
 import re
 from html.parser import HTMLParser
 
+import nbformat
 import pytest
 
 from autograder.errors import UsageError
 from autograder.report import COLUMNS, figures, read_grades, report, reports
+from autograder.sandbox import SandboxError
 from autograder.similar import Pair
+from autograder.submissions import read
+from autograder.worker import not_graded
 
 UNIT = "01-convolution"
 BIAS = "forgets-the-bias"
@@ -138,6 +142,54 @@ def test_the_page_shows_timeouts_and_what_was_not_graded(course):
     text = text_of(report(course(CLASS), UNIT))
     assert "chandra , zero_pad : ran out of time Endless, in pad ?" in text
     assert "dolores, zero_pad : the sandbox went away" in text
+
+
+OF_UNIT_00 = (
+    '{"cells": [{"cell_type": "code", "source": "", "metadata": {"nbgrader": {"grade_id": "to_chw"}}}]}'
+)
+NOT_A_NOTEBOOK = {
+    "broken JSON": lambda path: path.write_text("{"),
+    "another notebook": lambda path: path.write_text(OF_UNIT_00),
+    "a folder": lambda path: path.mkdir(),
+    "a link": lambda path: path.symlink_to("/etc/hosts"),
+    "nothing": lambda path: None,
+    "too much": lambda path: path.write_text("[" * 2**20 + " "),
+}
+
+
+@pytest.mark.parametrize("spoil", NOT_A_NOTEBOOK.values(), ids=NOT_A_NOTEBOOK)
+def test_a_hand_in_that_cannot_be_opened_is_told_from_a_fault_of_the_machinery(course, tmp_path, spoil):
+    spoil(tmp_path / f"{UNIT}.ipynb")
+    settings = {"notebook_mb": 1, "disk_mb": 1}
+    submission = read("eve", UNIT, tmp_path, nbformat.v4.new_notebook(), settings, "")
+    assert submission.unreadable
+    rows = [
+        ("eve", UNIT, e, "", "2", "not_graded", "", submission.unreadable) for e in ("zero_pad", "conv2d")
+    ]
+    text = text_of(report(course([*CLASS, *rows]), UNIT))
+    opened, failed = text.split("Hand-ins that cannot be opened")[1].split("Not graded by a fault of ours")
+    assert f"eve: {submission.unreadable}" in opened and "ask for a new one" in opened
+    assert "eve" not in failed and "dolores, zero_pad" in failed
+
+
+def failures_of_ours():
+    """Return what grades.csv says of faults of the machinery, from the places that say it."""
+    from course.checks.message import failure_sentence
+    from course.checks.subject import Failure
+
+    cell = nbformat.v4.new_code_cell(metadata={"nbgrader": {"grade_id": "test_conv2d", "points": 6}})
+    return [
+        failure_sentence("conv2d", Failure("machinery", message="no room on the disk")),
+        not_graded(cell, str(SandboxError("the sandbox does not answer: timed out"))).text,
+    ]
+
+
+@pytest.mark.parametrize("message", failures_of_ours())
+def test_a_fault_of_the_machinery_is_not_blamed_on_the_hand_in(course, message):
+    rows = [("eve", UNIT, e, "", "2", "not_graded", "", message) for e in ("zero_pad", "conv2d")]
+    text = text_of(report(course(rows), UNIT))
+    assert f"eve, zero_pad , conv2d : {message}" in text
+    assert "2 answers not graded by a fault of ours" in text and "cannot be opened" not in text
 
 
 def test_the_page_explains_a_wrong_idea_with_the_hint_that_the_student_got(course):
