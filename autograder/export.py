@@ -9,8 +9,11 @@ from typing import Any
 
 from . import build
 from .errors import UsageError
-from .formats import FORMATS, Mark, Marks
+from .formats import FORMATS, Mark, Marks, canvas_title
 from .roster import Roster, read_roster
+
+FORGET = "`nbgrader db student remove ID --force` forgets a student with all marks."
+WAITING = "`convnets grade` says why: ask for a new file, or enter the missing marks in Formgrader."
 
 
 @dataclass
@@ -32,15 +35,18 @@ def export(
     names = [path.stem for path in build.find_units(course, units)]
     known = read_roster(roster)
     marks = read_marks(course, names)
-    said = [*unplaced(marks, known), *empty(marks)]
+    said = unplaced(marks, left_behind(course, marks), known)
     if known:
         marks = [mark for mark in marks if known.find(mark.student)]
+    said += empty(marks)
     if not marks:
         raise UsageError(" ".join(["There is no mark to export.", *said]))
     by_student: dict[str, dict[str, Mark]] = {}
     for mark in marks:
         by_student.setdefault(mark.student, {})[mark.unit] = mark
     graded = [name for name in names if any(name in of for of in by_student.values())]
+    if kind == "canvas" and known:
+        said += new_columns(graded, known)
     path = out or course / f"marks-{kind}.{ending}"
     path.write_bytes(write(Marks(course, graded, by_student, known)))
     return Exported(path, said)
@@ -64,6 +70,7 @@ def read_marks(course: Path, units: list[str]) -> list[Mark]:
 def as_mark(entry: Any) -> Mark:
     """Return a submission of the gradebook as a mark; the score as nbgrader's own export works it out."""
     grades = [grade for notebook in entry.notebooks for grade in notebook.grades]
+    comments = [comment for notebook in entry.notebooks for comment in notebook.comments]
     ungraded = any(grade.auto_score is None and grade.manual_score is None for grade in grades)
     penalty = entry.late_submission_penalty or 0.0
     return Mark(
@@ -74,23 +81,49 @@ def as_mark(entry: Any) -> Mark:
         penalty,
         entry.max_score,
         f"{entry.timestamp} UTC" if entry.timestamp else "",
-        {grade.name.removeprefix("test_"): (grade.score, grade.max_score) for grade in grades},
+        {exercise(grade): (grade.score, grade.max_score) for grade in grades},
+        {exercise(grade) for grade in grades if grade.manual_score is not None or grade.extra_credit},
+        {one.name: one.manual_comment for one in comments if one.manual_comment},
     )
 
 
-def unplaced(marks: list[Mark], roster: Roster | None) -> list[str]:
-    """Return who is missing, here or on the roster."""
+def exercise(grade: Any) -> str:
+    """Return the exercise that a graded cell is about."""
+    return grade.name.removeprefix("test_")
+
+
+def left_behind(course: Path, marks: list[Mark]) -> list[Mark]:
+    """Return the marks whose hand-in was deleted; none where all were, as at the end of a year."""
+    gone = [mark for mark in marks if not (course / "submitted" / mark.student / mark.unit).exists()]
+    return gone if len(gone) < len(marks) else []
+
+
+def unplaced(marks: list[Mark], gone: list[Mark], roster: Roster | None) -> list[str]:
+    """Return who is missing, here or on the roster, and whose work is no longer here."""
+    left = ", ".join(f"{mark.student} ({mark.unit})" for mark in gone)
+    said = [f"No longer in submitted/, though the gradebook has a mark: {left}. {FORGET}"] if gone else []
     if roster is None:
-        return []
+        return said
     students = sorted({mark.student for mark in marks})
+    here = {mark.student for mark in marks if mark not in gone}
     rows = [roster.find(student) for student in students]
-    strangers = [student for student, row in zip(students, rows, strict=True) if row is None]
+    pairs = zip(students, rows, strict=True)
+    strangers = [student for student, row in pairs if row is None and student in here]
     absent = [roster.name(row) for row in roster.rows if row not in rows]
-    said = [f"Not on {roster.path.name}, so not in the file: {', '.join(strangers)}."] if strangers else []
+    said += [f"Not on {roster.path.name}, so not in the file: {', '.join(strangers)}."] if strangers else []
     return said + ([f"On {roster.path.name}, but without a mark: {', '.join(absent)}."] if absent else [])
 
 
 def empty(marks: list[Mark]) -> list[str]:
     """Return who has no score because something could not be graded."""
     waiting = [f"{mark.student} ({mark.unit})" for mark in marks if mark.score is None]
-    return [f"Left empty, since a person must grade them first: {', '.join(waiting)}."] if waiting else []
+    said = f"Left empty, since not all of it could be graded: {', '.join(waiting)}. {WAITING}"
+    return [said] if waiting else []
+
+
+def new_columns(units: list[str], roster: Roster) -> list[str]:
+    """Return which units Canvas does not know as assignments."""
+    new = [unit for unit in units if canvas_title(unit, roster.columns) not in roster.columns]
+    return (
+        [f"No column of {roster.path.name}, so new assignments to Canvas: {', '.join(new)}."] if new else []
+    )

@@ -28,6 +28,7 @@ from .roster import Roster
 
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 MOODLE = ("Username", "ID number", "Email address")
+DIGITS = 6  # of a score that goes out as a number: 1.64, not 1.6400000000000001
 OPENING = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is a formula in a spreadsheet
 
 
@@ -43,6 +44,8 @@ class Mark:
     most: float
     timestamp: str
     exercises: dict[str, tuple[float, float]] = field(default_factory=dict)
+    by_hand: set[str] = field(default_factory=set)  # the exercises whose points a person entered
+    comments: dict[str, str] = field(default_factory=dict)  # a person's, by exercise or another cell's name
 
 
 @dataclass
@@ -157,14 +160,24 @@ def results(mark: Mark, said: dict[tuple[str, str, str], str]) -> dict[str, Any]
     tests = [
         {
             "name": name,
-            "score": score,
+            "score": round(score, DIGITS),
             "max_score": most,
-            "output": said.get((mark.student, mark.unit, name), ""),
+            "output": output_of(mark, name, said.get((mark.student, mark.unit, name), "")),
         }
         for name, (score, most) in mark.exercises.items()
     ]
-    late = f"Less {points(mark.penalty)} points for lateness." if mark.penalty else ""
-    return {"score": mark.score, "output": late, "visibility": "visible", "tests": tests}
+    lines = [f"Less {points(mark.penalty)} points for lateness."] if mark.penalty else []
+    lines += [f"{name}: {text}" for name, text in mark.comments.items() if name not in mark.exercises]
+    score = None if mark.score is None else round(mark.score, DIGITS)
+    return {"score": score, "output": "\n".join(lines), "visibility": "visible", "tests": tests}
+
+
+def output_of(mark: Mark, name: str, said: str) -> str:
+    """Return what a student reads beside an exercise: a person's mark and comment, and then what the checks said."""
+    score, most = mark.exercises[name]
+    lines = [f"Marked by hand: {points(score)} of {points(most)} points."] if name in mark.by_hand else []
+    lines += [f"Comment: {mark.comments[name]}"] if name in mark.comments else []
+    return "\n".join([*lines, *(["The checks said:"] if lines and said else []), said]).rstrip("\n")
 
 
 def messages(course: Path) -> dict[tuple[str, str, str], str]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,7 @@ from nbgrader.api import Gradebook
 
 from autograder.errors import UsageError
 from autograder.export import export
+from autograder.formats import Mark, results
 from autograder.grading import grade
 from tests.grading.classroom import UNIT, WRONG, edited, hand_in, make_course, solved
 from tests.grading.test_exchange import Person
@@ -30,7 +32,7 @@ GRADESCOPE = "Name,SID,Email\nAda Lovelace,u1,Ada@uni.example\nBob Bloggs,u2,bob
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """A course with two units in its gradebook: a mark by hand, extra credit, a penalty, and one that nobody could give."""
+    """A course with two units in its gradebook: a mark by hand, comments, a penalty, and a mark that nobody could give."""
     course = make_course(tmp_path_factory.mktemp("export") / "course")
     other = course / "source" / OTHER / f"{OTHER}.py"
     other.parent.mkdir()
@@ -41,11 +43,15 @@ def course(tmp_path_factory):
             book.add_notebook(unit, unit)
             for name, worth in (("test_output_size", 2), ("test_to_chw", 3)):
                 book.add_grade_cell(name, unit, unit, max_score=worth, cell_type="code")
+        for name in ("output_size", "essay"):
+            book.add_solution_cell(name, UNIT, UNIT)
         for student in ("ada", "bob", "cyd", "=1+1"):
             book.add_student(student)
         enter(book, "ada", UNIT, (2, 3))
         enter(book, "ada", OTHER, (2, 0.5))
         enter(book, "bob", UNIT, (0, 3), manual=1.5, extra=0.25, penalty=2)
+        for name, comment in (("output_size", "Count again."), ("essay", "Well argued.")):
+            book.find_comment(name, UNIT, UNIT, "bob").manual_comment = comment
         enter(book, "cyd", UNIT, (2, None))
         enter(book, "=1+1", UNIT, (0, 1), penalty=4)
         book.db.commit()
@@ -98,7 +104,11 @@ def test_the_scores_are_those_of_nbgraders_own_export(course, tmp_path):
 def test_what_could_not_be_graded_is_left_empty_and_said_never_a_zero(course, tmp_path):
     done = export(course, "csv", out=tmp_path / "marks.csv")
     assert next(row for row in rows(done) if row["student"] == "cyd")["score"] == ""
-    assert done.remarks == [f"Left empty, since a person must grade them first: cyd ({UNIT})."]
+    (remark,) = done.remarks
+    assert remark.startswith(
+        f"Left empty, since not all of it could be graded: cyd ({UNIT}). `convnets grade`"
+    )
+    assert "ask for a new file, or enter the missing marks in Formgrader" in remark
 
 
 def test_canvas_gets_its_own_columns_the_points_and_the_assignment_that_it_knows(course, tmp_path):
@@ -119,6 +129,37 @@ def test_who_is_missing_is_said_in_a_line_each(course, tmp_path):
         "Not on roster.csv, so not in the file: =1+1, cyd.",
         "On roster.csv, but without a mark: gil.",
     ]
+
+
+def test_canvas_own_test_student_is_nobody(course, tmp_path):
+    done = export(
+        course,
+        "canvas",
+        [UNIT],
+        tmp_path / "c.csv",
+        roster(tmp_path, CANVAS + '"Student, Test",999,,,Monday,,\n'),
+    )
+    assert "On roster.csv, but without a mark: gil." in done.remarks
+
+
+def test_a_unit_that_canvas_has_no_column_for_is_said(course, tmp_path):
+    path = roster(tmp_path, CANVAS)
+    assert not any("column" in line for line in export(course, "canvas", [UNIT], roster=path).remarks)
+    says = f"No column of roster.csv, so new assignments to Canvas: {OTHER}."
+    assert says in export(course, "canvas", roster=path).remarks
+    assert not any("column" in line for line in export(course, "moodle", roster=path).remarks)
+
+
+def test_a_mark_whose_hand_in_was_deleted_is_told_from_a_stranger(course, tmp_path, request):
+    request.addfinalizer(lambda: shutil.rmtree(course / "submitted"))
+    for student in ("ada", "bob", "=1+1"):
+        (course / "submitted" / student / UNIT).mkdir(parents=True)
+    done = export(course, "canvas", [UNIT], tmp_path / "canvas.csv", roster(tmp_path, CANVAS))
+    assert done.remarks[0].startswith(
+        f"No longer in submitted/, though the gradebook has a mark: cyd ({UNIT}). `nbgrader db student remove"
+    )
+    assert done.remarks[1] == "Not on roster.csv, so not in the file: =1+1."
+    assert not any("Left empty" in line for line in done.remarks)  # cyd is in no file
 
 
 def test_without_a_roster_ids_are_taken_for_logins(course, tmp_path):
@@ -166,6 +207,31 @@ def test_gradescope_gets_an_autograder_that_hands_out_the_marks(course, tmp_path
         ("to_chw", 3, 3),
     ]
     assert "lateness" in results["output"]
+
+
+def test_on_gradescope_a_mark_by_hand_and_a_comment_stand_before_what_the_checks_said(course, tmp_path):
+    path = course / "grades.csv"
+    path.write_text(
+        "student,unit,exercise,message\n"
+        f"bob,{UNIT},output_size,✗ output_size: 0 of 2 points\nbob,{UNIT},to_chw,✓ to_chw: 3 of 3 points\n",
+        "utf8",
+    )
+    try:
+        done = export(course, "gradescope", [UNIT], tmp_path / "g.zip")
+    finally:
+        path.unlink()
+    _, found = hand_out(done.path, tmp_path / "a", "bob@uni.example")
+    assert [test["output"] for test in found["tests"]] == [
+        "Marked by hand: 1.75 of 2 points.\nComment: Count again.\nThe checks said:\n✗ output_size: 0 of 2 points",
+        "✓ to_chw: 3 of 3 points",
+    ]
+    assert found["output"] == "Less 2 points for lateness.\nessay: Well argued."
+
+
+def test_on_gradescope_a_score_has_no_needless_digits():
+    found = results(Mark("eve", UNIT, 1.34 + 0.3, 1.34 + 0.3, 0, 5, "", {"to_chw": (0.1 + 0.2, 3)}), {})
+    assert json.dumps(found["score"]) == "1.64"
+    assert json.dumps(found["tests"][0]["score"]) == "0.3"
 
 
 def test_on_gradescope_nobody_gets_another_ones_mark_and_nobody_a_zero_for_want_of_one(course, tmp_path):
