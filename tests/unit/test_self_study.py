@@ -11,6 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from autograder.build import find_units, read_source
 from course.checks import exercises, hint, hints, solutions
 from course.checks.hints import LEVELS
+from course.checks.verdict import Verdict
 from course.student import cli
 
 ROOT = Path(__file__).parents[2]
@@ -90,8 +91,45 @@ def test_a_class_without_solutions_is_told_so_politely(lessons, monkeypatch, tmp
 
 @pytest.mark.parametrize("level", [0, 4, "2", "solutions"])
 def test_another_level_is_an_error_that_names_the_levels(level):
-    with pytest.raises(ValueError, match='1, 2, 3 and "solution"'):
+    with pytest.raises(ValueError, match='1, 2, 3, "solution" and "show me"'):
         hint("to_chw", level)
+
+
+def error_of(name):
+    with pytest.raises(ValueError) as raised:
+        hint(name)
+    return str(raised.value)
+
+
+def test_a_name_that_no_exercise_has_brings_the_close_ones_or_those_of_the_lesson(lessons):
+    assert error_of("outputsize") == "no exercise is called 'outputsize'; did you mean output_size?"
+    assert error_of("xyzzy").endswith("; this lesson has to_chw, normalize")  # the lesson that is open
+
+
+@pytest.mark.parametrize("call", [("outputsize",), ("output_size", 4), ("output_size", "sol"), (7,)])
+def test_bad_input_to_a_hint_is_one_line_in_a_notebook(call):
+    with pytest.raises(ValueError) as raised:
+        hint(*call)
+    assert "\n" not in str(raised.value)
+    assert raised.value._render_traceback_() == [f"HintError: {raised.value}"]
+
+
+def test_after_the_last_check_has_passed_the_cell_with_the_hint_gives_none(monkeypatch, tmp_path):
+    def verdict(word):
+        return Verdict("to_chw", word, 1, 1)
+
+    class Shell:
+        user_ns = {"Out": {1: verdict("failed"), 2: verdict("passed")}}
+
+    monkeypatch.setattr(hints, "_given", hints.Counter())
+    monkeypatch.setattr("IPython.get_ipython", Shell)
+    assert "has passed" in repr(hint("to_chw"))
+    assert 'hint("to_chw", "solution")' in repr(hint("to_chw"))
+    assert "a nudge" in repr(hint("to_chw", 1)) and "hint 1 of 3" in repr(hint("normalize"))
+    monkeypatch.setattr(solutions, "SOLUTIONS", tmp_path)
+    assert "solution" not in repr(hint("to_chw"))
+    Shell.user_ns["Out"][3] = verdict("failed")  # and then the student broke it again
+    assert "hint 1 of 3" in repr(hint("to_chw"))
 
 
 def test_every_released_exercise_has_a_solution_without_fences():
