@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from autograder.similar import Pair, common_limit, similar
+from autograder.similar import Pair, common_limit, read_answers, similar
 
+from .causes import with_causes
 from .figures import figures
 from .grades import COLUMNS, Grade, known_units, read_grades
 
@@ -41,6 +42,8 @@ def report(course: Path, unit: str) -> Path:
     """
     path = course / "reports" / f"{unit}.html"
     grades = read_grades(course / "grades.csv", unit)
+    names = sorted({grade.exercise for grade in grades})
+    grades = with_causes(grades, read_answers(course, unit, names))
     page = render(unit, grades, known_hints(), similar(course, unit))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, "utf8")

@@ -23,6 +23,7 @@ class Grade:
     verdict: str
     misconception: str
     message: str
+    cause: str = ""  # another exercise, in whose wrong answer this one stopped
 
     @property
     def lost(self) -> float:

@@ -12,29 +12,41 @@ TOPICS = 3  # more is not a lecture
 def topics(grades: list[Grade], hints: dict[tuple[str, str], str]) -> list[dict[str, Any]]:
     """Return the exercises that cost the class the most points, with the ideas behind the loss, the dearest first.
 
-    What was not graded is nobody's loss.
+    Points go to the exercise whose answer was at fault. What was not graded is nobody's loss.
     """
     counted = [grade for grade in grades if grade.verdict != "not_graded"]
     all_lost = sum(grade.lost for grade in counted)
-    rows: list[dict[str, Any]] = []
-    for name, own in grouped(counted, "exercise").items():
-        losers = [grade for grade in own if grade.lost > 0]
-        lost = sum(grade.lost for grade in losers)
-        verdicts = grouped(losers, "verdict")
-        rows.append(
-            {
-                "exercise": name,
-                "lost": lost,
-                "share": ratio(lost, all_lost),
-                "students": len(losers),
-                "of": len(own),
-                "ideas": ideas(losers, hints),
-                "missing": len(verdicts.get("missing", [])),
-                "stopped": len(verdicts.get("timeout", [])) + len(verdicts.get("crashed", [])),
-                "unexplained": unexplained(losers),
-            }
-        )
+    rows = [topic(name, counted, hints) for name in grouped(counted, "exercise")]
+    for row in rows:
+        row["share"] = ratio(row["lost"], all_lost)
     return sorted((row for row in rows if row["lost"]), key=lambda row: -row["lost"])[:TOPICS]
+
+
+def topic(name: str, counted: list[Grade], hints: dict[tuple[str, str], str]) -> dict[str, Any]:
+    """Return what an exercise cost, there and in those whose answers stopped in it, and what went wrong."""
+    own = [grade for grade in counted if grade.exercise == name]
+    losers = [grade for grade in own if grade.lost > 0 and not grade.cause]
+    verdicts = grouped(losers, "verdict")
+    return {
+        "exercise": name,
+        "lost": sum(grade.lost for grade in counted if (grade.cause or grade.exercise) == name),
+        "students": sum(grade.lost > 0 for grade in own),
+        "of": len(own),
+        "ideas": ideas(losers, hints),
+        "missing": len(verdicts.get("missing", [])),
+        "stopped": len(verdicts.get("timeout", [])) + len(verdicts.get("crashed", [])),
+        "unexplained": unexplained(losers),
+        "carried": at([grade for grade in counted if grade.cause == name], "exercise"),
+        "caused": at([grade for grade in own if grade.cause], "cause"),
+    }
+
+
+def at(grades: list[Grade], field: str) -> list[dict[str, Any]]:
+    """Return the points that were lost and by how many, by the exercise that ``field`` names."""
+    return [
+        {"exercise": name, "lost": sum(grade.lost for grade in own), "students": len(own)}
+        for name, own in grouped(grades, field).items()
+    ]
 
 
 def ideas(losers: list[Grade], hints: dict[tuple[str, str], str]) -> list[dict[str, Any]]:

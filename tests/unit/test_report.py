@@ -10,6 +10,7 @@ import pytest
 
 from autograder.errors import UsageError
 from autograder.report import COLUMNS, figures, read_grades, report, reports
+from autograder.report.causes import with_causes
 from autograder.sandbox import SandboxError
 from autograder.similar import Pair
 from autograder.submissions import read
@@ -89,6 +90,74 @@ def test_the_lecture_begins_with_the_exercise_that_cost_the_class_most(numbers):
     assert first["ideas"] == [{"name": BIAS, "students": 2, "lost": 10.5, "hint": "Add b."}]
     assert (first["missing"], first["unexplained"], second["stopped"]) == (1, 0, 1)
     assert second["lost"] == 2  # what could not be graded cost dolores nothing
+
+
+def raised(line):
+    return f"✗ 0 of 2 points - one window\n  f(x)\n  It raised NameError: name 'kernel' is not defined {line}\n  ✗ one window"
+
+
+INSIDE = raised("in line 2: `return size - kernel`")
+SLIP = [
+    ("ada", UNIT, "output_size", "0", "2", "failed", "", INSIDE),
+    ("ada", UNIT, "conv2d_loops", "0", "4", "failed", "", INSIDE),
+    ("ada", UNIT, "conv2d", "0", "6", "failed", "", INSIDE),
+    ("boris", UNIT, "output_size", "2", "2", "passed", "", ""),
+    ("boris", UNIT, "conv2d_loops", "4", "4", "passed", "", ""),
+    ("boris", UNIT, "conv2d", "0", "6", "failed", "", INSIDE),
+]
+WROTE = {
+    "output_size": "def output_size(size):\n    return size - kernel\n",
+    "conv2d_loops": "def conv2d_loops(x):\n    return output_size(x)\n",
+    "conv2d": "def conv2d(x):\n    return output_size(x)\n",
+}
+
+
+def causes(course, rows, wrote=WROTE):
+    """Return the cause of each grade by student and exercise."""
+    answers = {name: {"ada": text, "boris": text} for name, text in wrote.items()}
+    grades = with_causes(read_grades(course(rows) / "grades.csv", UNIT), answers)
+    return {(grade.student, grade.exercise): grade.cause for grade in grades if grade.cause}
+
+
+def test_an_answer_that_stopped_in_another_wrong_answer_of_the_same_student_names_it(course):
+    assert causes(course, SLIP) == {  # of boris the output_size is right: the fault is where he calls it
+        ("ada", "conv2d_loops"): "output_size",
+        ("ada", "conv2d"): "output_size",
+    }
+
+
+def test_an_answer_that_calls_one_that_is_not_written_names_it(course):
+    says = (
+        "○ conv2d: 0 of 6 points\n  conv2d calls output_size, which is not written yet: write that one first."
+    )
+    unwritten = ("ada", UNIT, "output_size", "0", "2", "missing", "", "○\n  output_size is not written yet.")
+    rows = [unwritten, ("ada", UNIT, "conv2d", "0", "6", "missing", "", says)]
+    assert causes(course, rows) == {("ada", "conv2d"): "output_size"}
+
+
+@pytest.mark.parametrize(
+    "wrote",
+    [
+        WROTE | {"conv2d": WROTE["output_size"]},  # its own line reads the same
+        WROTE | {"output_size": "# mine\n" + WROTE["output_size"]},  # the line stands elsewhere
+        {},  # no graded notebook
+    ],
+)
+def test_no_other_exercise_is_blamed_unless_the_line_stands_there_and_not_here(course, wrote):
+    assert ("ada", "conv2d") not in causes(course, SLIP, wrote)
+
+
+def test_the_lecture_counts_points_at_the_exercise_whose_answer_was_at_fault(course, monkeypatch):
+    answers = {name: {"ada": text} for name, text in WROTE.items()}
+    monkeypatch.setattr("autograder.report.read_answers", lambda *args: answers)
+    text = text_of(report(course(SLIP), UNIT))
+    first, second = text.split("For the next lecture")[1].split("Scores")[0].split("2. conv2d")
+    assert "1. output_size cost the class 12 points, 67 % of all that were lost: 1 of 2" in first
+    assert (
+        "6 of these points were lost in conv2d , where 1 answer stopped in the student's own wrong" in first
+    )
+    assert "cost the class 6 points, 33 % of all that were lost: 2 of 2" in second
+    assert "1 stopped in the student's own wrong output_size : 6 more points, counted there" in second
 
 
 def test_no_lecture_is_needed_where_nobody_lost_a_point(course):
