@@ -109,13 +109,14 @@ export class Convolution {
   sentence(filter, row, col) {
     const taps = this.products(filter, row, col), sum = (list) => list.reduce((total, tap) => total + tap[6], 0);
     const parts = taps.length > 1 ? ` (${taps.map((list, c) => `channel ${c}: ${show(sum(list))}`).join(", ")})` : "";
-    const total = `${taps.flat().length} products sum to ${show(sum(taps.flat()))}${parts}`;
-    return `Output row ${row}, column ${col}: ${total}; with bias ${show(this.b[filter])} that is ${show(this.value(filter, row, col))}.`;
+    const count = taps.flat().length, total = `${count === 1 ? "1 product is" : `${count} products sum to`} ${show(sum(taps.flat()))}${parts}`;
+    const bias = this.b[filter] ? `; with bias ${show(this.b[filter])} that is ${show(this.value(filter, row, col))}` : "";
+    return `Output row ${row}, column ${col}: ${total}${bias}.`;
   }
 
   formula(filter, row, col) {
     const terms = this.products(filter, row, col).flat().map((tap) => `${bracketed(tap[4])}·${bracketed(tap[5])}`);
-    const sum = cut([...terms, bracketed(this.b[filter])]);
+    const sum = cut(this.b[filter] ? [...terms, bracketed(this.b[filter])] : terms) || "0";
     return `out[${filter}, ${row}, ${col}] = ${sum} = ${show(this.value(filter, row, col))}`;
   }
 

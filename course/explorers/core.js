@@ -19,13 +19,19 @@ export function outputSize(g, axis) {
   return Math.floor((size + before + after - reach) / stride) + 1;
 }
 
+// The formula in its shortest form: without padding where there is none, and the dilation only where there are holes.
 export function sizeFormula(g, axis) {
-  const { size, kernel, stride, dilation, before, after, extra } = axisOf(g, axis);
-  const reach = `${dilation} × (${kernel} − 1)`;
-  const result = outputSize(g, axis);
-  if (g.transposed) return `(${size} − 1) × ${stride} − ${before} − ${after} + ${reach} + ${extra} + 1 = ${show(result)}`;
-  return `⌊(${size} + ${before} + ${after} − ${reach} − 1) / ${stride}⌋ + 1 = ${show(result)}`;
+  const { size, kernel, stride, dilation, before, after, extra } = axisOf(g, axis), holes = `${dilation} × (${kernel} − 1)`;
+  const padded = (sign) => (before || after ? ` ${sign} ${before} ${sign} ${after}` : "");
+  const spans = (sign) => ` ${sign} ${dilation === 1 ? kernel : `${holes} ${sign} 1`}`;
+  const formula = g.transposed
+    ? `(${size} − 1) × ${stride}${padded("−")}${spans("+")}${extra ? ` + ${extra}` : ""}`
+    : `⌊(${size}${padded("+")}${spans("−")}) / ${stride}⌋ + 1`;
+  const result = outputSize(g, axis), works = isWhole([size, kernel, stride, dilation], 1) && isWhole([before, after, extra], 0);
+  return `${formula}${works && result >= 1 ? ` = ${result}` : ": no output"}`;
 }
+
+const isWhole = (numbers, least) => numbers.every((n) => Number.isInteger(n) && n >= least);
 
 // Which place of an input of n a place p of the padded input copies; -1 where padding puts a zero.
 export function sourceIndex(p, n, mode) {
@@ -117,10 +123,9 @@ export function touches(g, row, col, rows = inverse(reach(g, 0), g.size[0]), col
 // Why these settings give no output, and what is worth knowing where they do. [kind, sentence] pairs.
 export function remarks(g) {
   const found = [], say = (kind, text) => found.push([kind, text]);
-  const whole = [...g.size, ...g.kernel_size, ...g.stride, ...g.dilation, g.in_channels, g.out_channels];
-  if (whole.some((n) => !(Number.isInteger(n) && n >= 1)))
+  if (!isWhole([...g.size, ...g.kernel_size, ...g.stride, ...g.dilation, g.in_channels, g.out_channels], 1))
     say("error", "Sizes, strides, dilations and channels are whole numbers from 1 up: a stride of 0 never moves on.");
-  if ([...g.padding, ...g.output_padding].some((n) => !(Number.isInteger(n) && n >= 0)))
+  if (!isWhole([...g.padding, ...g.output_padding], 0))
     say("error", "Padding is a whole number from 0 up: to lose rows, crop the input.");
   if (found.length) return found;
   ["rows", "columns"].forEach((name, axis) => axisRemarks(g, axis, name, say));

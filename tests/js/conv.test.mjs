@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { constructorCall, forward, inverse, outputSize, products, reach, remarks, show, touches, weightIndex } from "../../course/explorers/core.js";
+import { constructorCall, forward, inverse, outputSize, products, reach, remarks, show, sizeFormula, touches, weightIndex } from "../../course/explorers/core.js";
 import { Convolution, PRESETS, presetOf } from "../../course/explorers/convolution.js";
 
 const cases = JSON.parse(readFileSync(new URL("./conv_cases.json", import.meta.url)));
@@ -69,6 +69,38 @@ test("AlexNet's conv1 gives 55 from 227, though 227 are not drawn", () => {
   const g = { ...BASE, ...PRESETS.alexnet[1], size: [227, 227] };
   assert.equal(outputSize(g, 0), 55);
   assert.match(remarks(g)[0][1], /the formula still holds: 55 out/);
+});
+
+test("the formula of the size has no padding where there is none, and the dilation only where there are holes", () => {
+  const formula = (settings) => sizeFormula({ ...BASE, ...settings }, 0);
+  assert.equal(formula({ stride: [2, 2] }), "⌊(7 − 3) / 2⌋ + 1 = 3");
+  assert.equal(formula({ padding: [1, 0, 0, 0] }), "⌊(7 + 1 + 0 − 3) / 1⌋ + 1 = 6");
+  assert.equal(formula({ dilation: [2, 1] }), "⌊(7 − 2 × (3 − 1) − 1) / 1⌋ + 1 = 3");
+  assert.equal(formula({ transposed: true, stride: [2, 2] }), "(7 − 1) × 2 + 3 = 15");
+  const dilated = { transposed: true, stride: [2, 2], dilation: [2, 1], padding: [1, 1, 0, 0], output_padding: [1, 0] };
+  assert.equal(formula(dilated), "(7 − 1) × 2 − 1 − 1 + 2 × (3 − 1) + 1 + 1 = 16");
+});
+
+test("the shortest formula is worked out to the size, whatever the settings", () => {
+  for (const { settings, shape } of fine) {
+    const [sum, result] = sizeFormula(settings, 0).split(" = ");
+    const written = sum.replaceAll("−", "-").replaceAll("×", "*").replace("⌊", "Math.floor(").replace("⌋", ")");
+    assert.equal(Function(`return ${written}`)(), shape[2], sum);
+    assert.equal(Number(result), shape[2], sum);
+  }
+});
+
+test("the formula of settings that do not work gives no number", () => {
+  for (const odd of [{ stride: [0, 1] }, { stride: [1.5, 1] }, { padding: [-1, 0, 0, 0] }, { kernel_size: [0, 3] }, { kernel_size: [9, 3] }])
+    assert.match(sizeFormula({ ...BASE, ...odd }, 0), /: no output$/, JSON.stringify(odd));
+});
+
+test("a sentence speaks of one product as one, and of the bias where there is one", () => {
+  const now = (settings) => new Convolution({ ...BASE, size: [1, 1], kernel_size: [1, 1], x: [[[9]]], w: [[[[2]]]], ...settings });
+  assert.equal(now({ b: [1] }).sentence(0, 0, 0), "Output row 0, column 0: 1 product is 18; with bias 1 that is 19.");
+  assert.equal(now({ b: [0] }).sentence(0, 0, 0), "Output row 0, column 0: 1 product is 18.");
+  assert.equal(now({ b: [1] }).formula(0, 0, 0), "out[0, 0, 0] = 9·2 + 1 = 19");
+  assert.equal(now({ b: [0] }).formula(0, 0, 0), "out[0, 0, 0] = 9·2 = 18");
 });
 
 test("every preset works and is recognised", () => {
