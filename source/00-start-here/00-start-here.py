@@ -24,8 +24,8 @@
 #
 # A notebook is a list of cells. Click into a code cell and press **Shift + Enter**: it runs, and its answer appears below it.
 #
-# Begin with the next cell. It loads what this notebook uses, so run it, and your own functions, each time you open the notebook. It is locked, as every cell is
-# that you need not change.
+# Begin with the next cell. It loads what this notebook uses, so run it, and your own functions, each time you open the notebook. It is locked, and so are the
+# cells with checks. All others you may change as you like.
 
 # %% tags=["setup"] nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import numpy as np
@@ -94,6 +94,15 @@ show_images(flower[:, :, 0], flower[:, :, 1], flower[:, :, 2], titles=["red", "g
 #
 # When you are done, run the cell below it. `check(to_chw)` tries your function on several inputs and tells you what it found. Run it as
 # often as you like: it costs nothing, and a wrong answer is where it is most useful.
+
+# %% [markdown]
+# Three things to know about running:
+#
+# - A check judges your function as you last **ran** it. After each change run your cell first. While it is not run, or ends in a `SyntaxError`, the
+#   old function is still the one that counts.
+# - A `NameError` says that a name is not known yet: run the first cell, and the cells of your own functions, and try again.
+# - A cell with a star, `[*]`, is still running. When it does not end, stop it with the square button above the notebook (or press Escape, then
+#   I twice).
 
 # %% nbgrader={"grade": false, "grade_id": "to_chw", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def to_chw(image):

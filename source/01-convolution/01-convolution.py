@@ -141,9 +141,11 @@ for stride in range(1, 6):
 # 1. a stride with which some rows are never read;
 # 2. a padding with which the map is as large as the image;
 # 3. a kernel for which no output is left at all.
+#
+# (⌊ ⌋ means rounded down. How an output is computed, and what `b` is, comes below.)
 
 # %% tags=["experiment"]
-ConvExplorer(size=(7, 8), stride=2)
+ConvExplorer(size=(7, 8), stride=2, b=[0])
 
 # %% [markdown]
 # ## Room at the border
@@ -740,5 +742,5 @@ show_images(photo, hsv_to_rgb(colour), titles=["photograph", "your edges: colour
 # large the map is, the number of filters how deep. Sharing weights makes it cheap, makes maps move with the image, and is what lets nine
 # numbers find every vertical edge in a photograph.
 #
-# **Next:** who chooses the nine numbers? In unit 02, *convolution backward*, you compute how each weight should change, and let gradient
-# descent find an unknown filter.
+# **Next:** who chooses the nine numbers? In [02 · Convolution backward](../02-convolution-backward/02-convolution-backward.ipynb) you compute how
+# each weight should change, and let gradient descent find an unknown filter.
