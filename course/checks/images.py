@@ -202,6 +202,23 @@ def _(image, mean, std):
 
 
 @normalize.misconception(
+    "computes-one-mean-of-the-image",
+    "You compute one mean and one std, of this image and all its channels together. They are given, one of each a channel: use the arguments.",
+)
+def _(image, mean, std):
+    x = np.asarray(image, dtype=float)
+    return (x - x.mean()) / (x.std() + 1e-300)
+
+
+@normalize.misconception(
+    "averages-the-means",
+    "You treat every channel with the average of the means and of the stds. Each channel has its own: `mean.reshape(-1, 1, 1)` holds one a channel.",
+)
+def _(image, mean, std):
+    return torch_normalize(image, np.full_like(mean, mean.mean()), np.full_like(std, std.mean()))
+
+
+@normalize.misconception(
     "truncates-to-whole-numbers",
     "You lose what comes after the decimal point: `//`, or an array with a whole-number dtype.",
 )

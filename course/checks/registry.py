@@ -11,6 +11,7 @@ TOPICS = (
     "images",
     "windows",
     "convolution",
+    "convolution_shapes",
     "kernels",
     "numerical_gradient",
     "weight_gradients",

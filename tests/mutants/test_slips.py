@@ -33,7 +33,39 @@ KEEP_IN_A_LIST = {
     "self.net(x)": "self.net[4:](self.stages[3](self.stages[2](self.stages[1](self.stages[0](self.net[:4](x))))))",
 }
 
+NORMALIZED = "np.reshape(mean, (-1, 1, 1)), np.reshape(std, (-1, 1, 1))"
+PAD_FIRST = {
+    "    height = ": "    padded = zero_pad(x, padding)\n    height = ",
+    "output_size(x.": "output_size(padded.",
+}
+
 SLIPS = [  # the exercise, what becomes of our answer, the idea that must be named
+    ("normalize", {NORMALIZED: "image.mean(), image.std()"}, "computes-one-mean-of-the-image"),
+    ("normalize", {NORMALIZED: "np.mean(mean), np.mean(std)"}, "averages-the-means"),
+    ("normalize", {NORMALIZED: "mean, std"}, "lines-up-with-the-width"),
+    ("conv2d_loops", PAD_FIRST, "windows-hang-over-the-edge"),
+    ("conv2d_loops", {"zero_pad(x, padding)": "x"}, "windows-hang-over-the-edge"),
+    ("conv2d_loops", {"b[o]": "0", "return out": "return out + b"}, "lines-the-bias-up-with-the-columns"),
+    ("conv2d_loops", {"b[o]": "b"}, "hands-over-all-biases"),
+    ("conv2d", {"np.reshape(b, (1, -1, 1, 1))": "b"}, "lines-the-bias-up-with-the-columns"),
+    (
+        "conv2d",
+        {" + np.reshape(b, (1, -1, 1, 1))": "", "return out": "out += b; return out"},
+        "lines-the-bias-up-with-the-columns",
+    ),
+    ("conv2d", {"zip(x.shape": "zip(padded.shape"}, "counts-the-padding-twice"),
+    ("conv2d", {"zero_pad(x, padding)": "x"}, "cuts-its-blocks-from-x"),
+    ("conv2d", {"stride * height": "height", "stride * width": "width"}, "stops-its-slices-early"),
+    (
+        "conv2d",
+        {
+            "stride * height": "height",
+            "stride * width": "width",
+            "np.zeros((len(x), len(w), height, width)) +": "",
+            "out += ": "out = out + ",
+        },
+        "stops-its-slices-early-and-returns-less",
+    ),
     (
         "Conv2dFunction",
         {"ctx.save_for_backward(x, w)": "ctx.save_for_backward(x, w, stride)"},
