@@ -49,6 +49,14 @@ def similar(course: Path, unit: str) -> list[Pair]:
     return sorted(pairs, key=lambda pair: (-pair.runs, pair.students, pair.exercise))
 
 
+def by_students(pairs: list[Pair]) -> list[tuple[tuple[str, str], list[Pair]]]:
+    """Return the exercises in which two students are alike, for each two; those with most in common first."""
+    found: dict[tuple[str, str], list[Pair]] = {}
+    for pair in pairs:
+        found.setdefault(pair.students, []).append(pair)
+    return sorted(found.items(), key=lambda item: (-sum(pair.runs for pair in item[1]), item[0]))
+
+
 def read_answers(course: Path, unit: str, exercises: list[str]) -> Answers:
     """Return what stands in the solution cells of the notebooks that have been graded."""
     answers: Answers = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from autograder.similar import Pair, common_limit, read_answers, similar
+from autograder.similar import Pair, by_students, common_limit, read_answers, similar
 
 from .causes import with_causes
 from .figures import figures
@@ -17,7 +17,7 @@ from .grades import COLUMNS, Grade, known_units, read_grades
 
 __all__ = ["COLUMNS", "Grade", "figures", "read_grades", "render", "report", "reports"]
 
-MOST_PAIRS = 20  # similar answers that are listed
+MOST_PAIRS = 20  # pairs of students that are listed
 # as they are counted and shown: the mark, the word, and what it says of the student
 VERDICTS = {
     "passed": ("✓", "passed"),
@@ -71,6 +71,7 @@ def render(unit: str, grades: list[Grade], hints: dict[tuple[str, str], str], pa
     environment.filters["points"] = lambda number: f"{number:.2f}".rstrip("0").rstrip(".")
     template = environment.get_template("page.html")
     shown = figures(grades, hints)
-    alike = {"pairs": pairs[:MOST_PAIRS], "left_out": len(pairs[MOST_PAIRS:])}
+    both = by_students(pairs)
+    alike = {"pairs": both[:MOST_PAIRS], "left_out": len(both[MOST_PAIRS:])}
     alike["common"] = common_limit(len(shown["students"]))
     return template.render(unit=unit, verdicts=VERDICTS, alike=alike, **shown)

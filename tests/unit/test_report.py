@@ -199,12 +199,20 @@ def test_reports_are_written_on_every_unit_that_has_grades_or_on_those_named(cou
 
 
 def test_similar_answers_are_shown_with_a_warning_against_haste(course, monkeypatch):
-    pairs = [Pair("conv2d", (f"s{i}", "t"), 0.93, 50) for i in range(23)]
+    pairs = [Pair("conv2d", (f"s{i:02}", "t"), 0.93, 50) for i in range(23)]
     monkeypatch.setattr("autograder.report.similar", lambda course, unit: pairs)
     text = text_of(report(course(CLASS), UNIT))
     assert "Similar is not copied." in text
-    assert "93 % conv2d s0 and t" in text and "s22 and t" not in text
-    assert "3 more pairs have less in common." in text
+    assert "s00 and t conv2d 93 %" in text and "s22 and t" not in text
+    assert "3 more pairs of students have less in common." in text
+
+
+def test_two_students_with_much_in_common_are_one_line_with_their_exercises(course, monkeypatch):
+    pairs = [Pair(name, ("ada", "boris"), share, 30) for name, share in [("conv2d", 1), ("zero_pad", 0.9)]]
+    pairs.insert(0, Pair("conv2d", ("ada", "chandra"), 1, 50))  # more than in either, less than in both
+    monkeypatch.setattr("autograder.report.similar", lambda course, unit: pairs)
+    text = text_of(report(course(CLASS), UNIT))
+    assert "ada and boris conv2d 100 % , zero_pad 90 % ada and chandra conv2d 100 %" in text
 
 
 def test_the_page_shows_timeouts_and_what_was_not_graded(course):
