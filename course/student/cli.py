@@ -24,6 +24,7 @@ NOT_THE_CODES_FAULT = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),  # a full disk, a full quota, a file that may not grow
 )
 FOLDER = click.Path(path_type=Path, file_okay=False)
+LEVELS = ("1", "2", "3", "solution", "show me")  # as those of course.checks.hint()
 MY_LESSONS = click.option(
     "--dir", "folder", type=FOLDER, default="my-lessons", show_default=True, help="Your lessons."
 )
@@ -35,6 +36,8 @@ def run(commands: click.Group, args: list[str] | None = None) -> None:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     try:
         sys.exit(commands.main(args, prog_name="convnets", standalone_mode=False))
+    except click.NoSuchOption as error:
+        complain(f"{error.format_message()} {advice(error)}")
     except click.ClickException as error:
         complain(f"{error.format_message()} See `convnets --help`.")
     except UsageError as error:
@@ -45,6 +48,14 @@ def run(commands: click.Group, args: list[str] | None = None) -> None:
         complain(f"{error.strerror}: {error.filename}")
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+
+
+def advice(error: click.NoSuchOption) -> str:
+    """Return what to do about an option that a command has not."""
+    command = error.ctx.info_name if error.ctx else ""
+    if command == "lab" and error.option_name.startswith("--") and not error.possibilities:
+        return f"If it is JupyterLab's, it goes after two dashes: `convnets lab -- {error.option_name} ...`."
+    return "See `convnets --help`."
 
 
 def complain(text: str) -> None:
@@ -91,34 +102,37 @@ def check(target: str | None, exercise: str | None, folder: Path, seconds: float
 
 @cli.command()
 @click.argument("exercise")
-@click.argument("level", type=click.Choice(["1", "2", "3", "solution"]), default="1", metavar="LEVEL")
+@click.argument("level", type=click.Choice(LEVELS), default="1", metavar="LEVEL")
 @MY_LESSONS
 def hint(exercise: str, level: str, folder: Path) -> None:
-    """Help with an exercise: LEVEL 1 is a nudge, 2 the structure, 3 nearly the code, then there is `solution`."""
-    from course.checks.hints import LEVELS, exercise_of
+    """Help with an exercise: LEVEL 1 is a nudge, 2 the structure, 3 nearly the code, then there is `solution`.
+
+    It asks before it shows the solution of an exercise that has not passed; `"show me"` does not.
+    """
+    from course.checks import hints
 
     try:
-        found = exercise_of(exercise)
+        found = hints.exercise_of(exercise)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    if level == "solution":
-        return show_solution(found, folder)
-    number = int(level)
+    if not level.isdigit():
+        return show_solution(found, folder, asks=level == "solution")
+    number, last = int(level), len(hints.LEVELS)
     text = found.hints[number - 1]
-    click.echo(f"{found.name}, hint {number} of {len(LEVELS)}: {LEVELS[number - 1]}\n{text}")
-    if number < len(LEVELS):
+    click.echo(f"{found.name}, hint {number} of {last}: {hints.LEVELS[number - 1]}\n{text}")
+    if number < last:
         click.echo(f"More: convnets hint {found.name} {number + 1}")
 
 
-def show_solution(exercise: Exercise, folder: Path) -> None:
+def show_solution(exercise: Exercise, folder: Path, asks: bool = True) -> None:
     """Print a solution to whoever has passed the exercise, or says that they want to see it."""
     from course.checks.solutions import find, has_passed, not_passed, solution
 
     passed = has_passed(exercise.name, folder)
     wanted = find(exercise) is None or passed
-    if not wanted:
+    if asks and not wanted:
         wanted = agrees(f"{not_passed(exercise.name, passed)} Show a solution all the same?")
-    if wanted:
+    if wanted or not asks:
         click.echo(solution(exercise, wanted=True, lessons=folder))
 
 

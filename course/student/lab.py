@@ -16,7 +16,7 @@ import nbformat
 
 from course.student.errors import UsageError
 from course.student.files import write
-from course.student.progress import progress
+from course.student.progress import passed_in, progress
 from course.student.upgrade import is_of_another_release, merge, same
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -28,6 +28,7 @@ SETTINGS = Path(__file__).resolve().parent / "jupyter"
 
 def lab(folder: Path, browser: bool = True, extra: Sequence[str] = (), upgrade: bool = False) -> int:
     """Bring ``folder`` up to date, say what was done, and run JupyterLab there until it is stopped."""
+    is_first = not (folder / RECORD).exists()
     for line in update(folder, ROOT / "release", upgrade):
         print(line, flush=True)
     done = progress(folder)
@@ -36,6 +37,9 @@ def lab(folder: Path, browser: bool = True, extra: Sequence[str] = (), upgrade: 
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container one is root, and Jupyter listens on this machine only
+    if is_first:  # from then on JupyterLab opens what was open the last time
+        start = next(path.relative_to(folder).as_posix() for path in lessons(folder, None))
+        command.append(f"--LabApp.default_url=/lab/tree/{start}")
     command += [*([] if browser else ["--no-browser"]), *extra]
     paths = [str(SETTINGS), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
     environment = os.environ | {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
@@ -150,7 +154,11 @@ def lessons(folder: Path, target: str | None) -> list[Path]:
     chosen = [
         unit for unit in units if not target or unit.name == target or unit.name.split("-")[0] == target
     ]
-    if not chosen:
-        names = ", ".join(unit.name for unit in units) or "none"
-        raise UsageError(f"{folder} has no unit {target or 'at all'}; there are: {names}.")
-    return [unit / f"{unit.name}.ipynb" for unit in chosen]
+    if chosen:
+        return [unit / f"{unit.name}.ipynb" for unit in chosen]
+    for unit in units:
+        if target in (passed_in(unit / f"{unit.name}.ipynb") or ()):
+            command = f"convnets check {unit.name.split('-')[0]} --exercise {target}"
+            raise UsageError(f"{target} is no unit but an exercise of {unit.name}: `{command}` checks it.")
+    names = ", ".join(unit.name for unit in units) or "none"
+    raise UsageError(f"{folder} has no unit {target or 'at all'}; there are: {names}.")

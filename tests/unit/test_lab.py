@@ -1,12 +1,15 @@
 """The student's working copy follows the release, and the student's work is never overwritten."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
 from course.student.errors import UsageError
-from course.student.lab import RECORD, lessons, update
+from course.student.lab import RECORD, lab, lessons, update
 
+ROOT = Path(__file__).parents[2]
 UNIT = "01-convolution/01-convolution.ipynb"
 
 
@@ -160,3 +163,24 @@ def test_an_unknown_unit_is_an_error_that_names_the_known_ones(release, mine, ta
     update(mine, release)
     with pytest.raises(UsageError, match="01-convolution"):
         lessons(mine, target)
+
+
+def test_an_exercise_in_the_place_of_a_unit_is_an_error_that_names_the_command_for_it(mine):
+    update(mine, ROOT / "release")
+    with pytest.raises(UsageError, match="`convnets check 01 --exercise conv2d`"):
+        lessons(mine, "conv2d")
+
+
+def test_only_the_first_start_opens_the_first_lesson(tmp_path, monkeypatch):
+    started = []
+
+    def in_place_of_jupyterlab(_, command, __):
+        started.append([part for part in command if "default_url" in part])
+        sys.exit(0)
+
+    monkeypatch.setattr("os.execve", in_place_of_jupyterlab)
+    for _ in range(2):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(SystemExit):
+            lab(Path("my-lessons"))
+    assert started == [["--LabApp.default_url=/lab/tree/00-start-here/00-start-here.ipynb"], []]

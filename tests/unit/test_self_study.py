@@ -167,6 +167,10 @@ def test_where_nobody_answers_the_command_shows_no_solution_and_ends_its_line(le
     assert CODE not in said and said.endswith("\n")
 
 
+def test_the_command_does_not_ask_whoever_says_show_me(lessons, capsys, monkeypatch):
+    assert CODE in run(capsys, monkeypatch, "n", "hint", "to_chw", "show me", "--dir", lessons)
+
+
 def test_the_command_does_not_ask_once_the_exercise_has_passed(lessons, capsys, monkeypatch):
     save_check(lessons, "1.0")
     out = run(capsys, monkeypatch, "n", "hint", "to_chw", "solution", "--dir", lessons)
