@@ -13,7 +13,11 @@ from .formats import FORMATS, Mark, Marks, canvas_title
 from .roster import Roster, read_roster
 
 FORGET = "`nbgrader db student remove ID --force` forgets a student with all marks."
-WAITING = "`convnets grade` says why: ask for a new file, or enter the missing marks in Formgrader."
+NOTHING = (
+    "Left empty, since nothing in it could be graded: {}. `convnets grade` says why: "
+    "for a damaged file, ask for a new one, and collect it with --update."
+)
+PART = "Left empty, since a part could not be graded: {}. Grade again, or enter its marks in Formgrader."
 
 
 @dataclass
@@ -38,7 +42,7 @@ def export(
     said = unplaced(marks, left_behind(course, marks), known)
     if known:
         marks = [mark for mark in marks if known.find(mark.student)]
-    said += empty(marks)
+    said += empty(course, marks)
     if not marks:
         raise UsageError(" ".join(["There is no mark to export.", *said]))
     by_student: dict[str, dict[str, Mark]] = {}
@@ -114,11 +118,16 @@ def unplaced(marks: list[Mark], gone: list[Mark], roster: Roster | None) -> list
     return said + ([f"On {roster.path.name}, but without a mark: {', '.join(absent)}."] if absent else [])
 
 
-def empty(marks: list[Mark]) -> list[str]:
-    """Return who has no score because something could not be graded."""
-    waiting = [f"{mark.student} ({mark.unit})" for mark in marks if mark.score is None]
-    said = f"Left empty, since not all of it could be graded: {', '.join(waiting)}. {WAITING}"
-    return [said] if waiting else []
+def empty(course: Path, marks: list[Mark]) -> list[str]:
+    """Return who has no score because something could not be graded, and what to do about it."""
+    waiting: dict[str, list[str]] = {NOTHING: [], PART: []}
+    for mark in marks:
+        if mark.score is None:
+            page = (
+                course / "autograded" / mark.student / mark.unit / f"{mark.unit}.ipynb"
+            )  # what Formgrader shows
+            waiting[PART if page.exists() else NOTHING].append(f"{mark.student} ({mark.unit})")
+    return [line.format(", ".join(who)) for line, who in waiting.items() if who]
 
 
 def new_columns(units: list[str], roster: Roster) -> list[str]:

@@ -106,9 +106,19 @@ def test_what_could_not_be_graded_is_left_empty_and_said_never_a_zero(course, tm
     assert next(row for row in rows(done) if row["student"] == "cyd")["score"] == ""
     (remark,) = done.remarks
     assert remark.startswith(
-        f"Left empty, since not all of it could be graded: cyd ({UNIT}). `convnets grade`"
+        f"Left empty, since nothing in it could be graded: cyd ({UNIT}). `convnets grade`"
     )
-    assert "ask for a new file, or enter the missing marks in Formgrader" in remark
+    assert "ask for a new one, and collect it with --update" in remark
+
+
+def test_for_what_formgrader_can_open_it_is_named_as_the_place_to_enter_a_mark(course, tmp_path, request):
+    request.addfinalizer(lambda: shutil.rmtree(course / "autograded"))
+    page = course / "autograded" / "cyd" / UNIT / f"{UNIT}.ipynb"
+    page.parent.mkdir(parents=True)
+    page.write_text("{}")
+    assert export(course, "csv", out=tmp_path / "marks.csv").remarks == [
+        f"Left empty, since a part could not be graded: cyd ({UNIT}). Grade again, or enter its marks in Formgrader."
+    ]
 
 
 def test_canvas_gets_its_own_columns_the_points_and_the_assignment_that_it_knows(course, tmp_path):
