@@ -5,6 +5,7 @@ Each is told from the others by the shapes in NumPy's message, which are those t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,32 @@ from course.checks.oracle import positions
 
 def map_size(x: Any, w: Any, stride: int, padding: int) -> tuple[int, int]:
     """Return the height and width of the map, by torch."""
-    height, width = (positions(np.shape(x)[a], np.shape(w)[a], stride, padding) for a in (2, 3))
+    height, width = (positions(x.shape[axis], w.shape[axis], stride, padding) for axis in (2, 3))
     return height, width
 
 
-def first_short_block(image: tuple, kernel: tuple, stride: int, wanted: tuple[int, int]) -> str:
-    """Return how the message ends a shape that is shorter than ``wanted``: the first of the kernel's blocks that is cut off."""
-    for place in np.ndindex(kernel):
-        met = [len(range(first, size, stride)) for first, size in zip(place, image, strict=True)]
+def padded_size(x: Any, padding: int) -> tuple[int, int]:
+    """Return the height and width of the padded image."""
+    return x.shape[2] + 2 * padding, x.shape[3] + 2 * padding
+
+
+def in_message(block: Iterable[int]) -> str:
+    """Return how NumPy's message ends a shape whose last axes are ``block``."""
+    return ",".join(map(str, block)) + ")"
+
+
+def first_short_block(
+    image: Iterable[int], w: Any, stride: int, wanted: tuple[int, int], apart: int = 1
+) -> str:
+    """Return the first block that is too small for ``wanted``, as in the message; a length of 1 is stretched and fits.
+
+    Kernel positions lie so many pixels ``apart``.
+    """
+    for place in np.ndindex(w.shape[2:]):
+        met = [len(range(first * apart, size, stride)) for first, size in zip(place, image, strict=True)]
         block = tuple(min(pair) for pair in zip(met, wanted, strict=True))
-        if block != wanted:
-            return f"{block[0]},{block[1]})"
+        if any(1 != cut != full for cut, full in zip(block, wanted, strict=True)):
+            return in_message(block)
     return "no block is cut off"
 
 
@@ -57,7 +73,43 @@ def _(x, w, b, stride=1, padding=0):
 )
 def _(x, w, b, stride=1, padding=0):
     if padding:
-        raise runs_into("ValueError", words=f"{w.shape[2]},{w.shape[3]})")
+        raise runs_into("ValueError", words=in_message(w.shape[2:]))
+    return torch_conv2d(x, w, b, stride, padding)
+
+
+@conv2d_loops.misconception(
+    "hands-over-the-batch",
+    "You give window_dot the whole batch. It wants one image of shape (C, H, W): image n of the padded batch.",
+)
+def _(x, w, b, stride=1, padding=0):
+    height, width = padded_size(x, padding)
+    window = (len(x), min(x.shape[1], w.shape[2]), min(height, w.shape[3]), width)
+    if any(1 != cut != full != 1 for cut, full in zip(window[1:], w.shape[1:], strict=True)):
+        raise runs_into("ValueError", words=in_message(window))
+    return torch_conv2d(x, w, b, stride, padding)
+
+
+@conv2d_loops.misconception(
+    "steps-through-the-output",
+    "Your loop over the output moves by the stride, so most of its places stay empty. Visit every place of the output; it is the window that "
+    "starts at row `i * stride`.",
+)
+def _(x, w, b, stride=1, padding=0):
+    height, width = map_size(x, w, stride, padding)
+    out = np.zeros((len(x), len(w), height, width))
+    visited = np.s_[:, :, :height:stride, :width:stride]
+    out[visited] = torch_conv2d(x, w, b, 1, padding)[visited]
+    return out
+
+
+@conv2d_loops.misconception(
+    "writes-where-the-window-is",
+    "You write the answer to the place where the window starts, and the output has no such row or column. Let i count the rows of the output; "
+    "the window starts at row `i * stride`.",
+)
+def _(x, w, b, stride=1, padding=0):
+    if stride > 1 and max(map_size(x, w, stride, padding)) > 1:
+        raise runs_into("IndexError", words="out of bounds")
     return torch_conv2d(x, w, b, stride, padding)
 
 
@@ -68,8 +120,9 @@ def _(x, w, b, stride=1, padding=0):
 )
 def _(x, w, b, stride=1, padding=0):
     if padding:
-        height, width = map_size(x, w, stride, 2 * padding)
-        raise runs_into("ValueError", words=f"{height},{width})")
+        wanted = map_size(x, w, stride, 2 * padding)
+        cut_off = first_short_block(padded_size(x, padding), w, stride, wanted)
+        raise runs_into("ValueError", words=(in_message(wanted), cut_off))
     return torch_conv2d(x, w, b, stride, padding)
 
 
@@ -80,7 +133,7 @@ def _(x, w, b, stride=1, padding=0):
 def _(x, w, b, stride=1, padding=0):
     if padding:
         wanted = map_size(x, w, stride, padding)
-        raise runs_into("ValueError", words=first_short_block(x.shape[2:], w.shape[2:], stride, wanted))
+        raise runs_into("ValueError", words=first_short_block(x.shape[2:], w, stride, wanted))
     return torch_conv2d(x, w, b, stride, padding)
 
 
@@ -101,10 +154,46 @@ def _(x, w, b, stride=1, padding=0):
     maps = short_maps(x, w, b, stride, padding)
     wanted = map_size(x, w, stride, padding)
     if any(short not in (1, full) for short, full in zip(maps.shape[2:], wanted, strict=True)):
-        raise runs_into("ValueError", words=f"{maps.shape[2]},{maps.shape[3]})")
+        raise runs_into("ValueError", words=in_message(maps.shape[2:]))
     return np.broadcast_to(maps, (*maps.shape[:2], *wanted))
 
 
 @conv2d.misconception("stops-its-slices-early-and-returns-less", STOPS_EARLY)
 def _(x, w, b, stride=1, padding=0):
     return short_maps(x, w, b, stride, padding)
+
+
+@conv2d.misconception(
+    "lets-its-slices-run-to-the-end",
+    "Your blocks of pixels run to the end of the image, and are larger than the output. Each kernel position meets H_out rows and W_out "
+    "columns, no more: say where the slices stop.",
+)
+def _(x, w, b, stride=1, padding=0):
+    whole = padded_size(x, padding)
+    if (w.shape[2], w.shape[3]) != (1, 1):
+        raise runs_into("ValueError", words=in_message(-(-size // stride) for size in whole))
+    return torch_conv2d(x, w, b, stride, padding)
+
+
+@conv2d.misconception(
+    "forgets-the-step-of-its-slices",
+    "With a stride, your blocks are larger than the output: they hold every row and column. The slices need a step.",
+)
+def _(x, w, b, stride=1, padding=0):
+    pairs = zip(map_size(x, w, stride, padding), padded_size(x, padding), strict=True)
+    if stride > 1:
+        raise runs_into("ValueError", words=in_message(min(out * stride, size) for out, size in pairs))
+    return torch_conv2d(x, w, b, stride, padding)
+
+
+@conv2d.misconception(
+    "starts-its-slices-strides-apart",
+    "With a stride, your blocks start too far down and to the right. Inside the window all pixels are neighbours: kernel row kh meets the rows "
+    "from kh on, not from `kh * stride`. The stride is the step.",
+)
+def _(x, w, b, stride=1, padding=0):
+    if stride > 1:
+        wanted = map_size(x, w, stride, padding)
+        cut_off = first_short_block(padded_size(x, padding), w, stride, wanted, apart=stride)
+        raise runs_into("ValueError", words=cut_off)
+    return torch_conv2d(x, w, b, stride, padding)

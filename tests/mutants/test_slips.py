@@ -38,6 +38,8 @@ PAD_FIRST = {
     "    height = ": "    padded = zero_pad(x, padding)\n    height = ",
     "output_size(x.": "output_size(padded.",
 }
+SUM_UP = {"np.zeros((len(x), len(w), height, width)) +": "", "out += ": "out = out + "}  # from the bias on
+SLICES = {"[:, :, :height, :width]": ""}  # our answer cuts its slices to the right size
 
 SLIPS = [  # the exercise, what becomes of our answer, the idea that must be named
     ("normalize", {NORMALIZED: "image.mean(), image.std()"}, "computes-one-mean-of-the-image"),
@@ -47,6 +49,14 @@ SLIPS = [  # the exercise, what becomes of our answer, the idea that must be nam
     ("conv2d_loops", {"zero_pad(x, padding)": "x"}, "windows-hang-over-the-edge"),
     ("conv2d_loops", {"b[o]": "0", "return out": "return out + b"}, "lines-the-bias-up-with-the-columns"),
     ("conv2d_loops", {"b[o]": "b"}, "hands-over-all-biases"),
+    ("conv2d_loops", {"padded[n]": "padded"}, "hands-over-the-batch"),
+    (
+        "conv2d_loops",
+        {"np.ndindex(out.shape):": "np.ndindex(out.shape):\n        if i % stride or j % stride: continue"}
+        | {"i * stride, j * stride": "i, j"},
+        "steps-through-the-output",
+    ),
+    ("conv2d_loops", {"o, i, j] = ": "o, i * stride, j * stride] = "}, "writes-where-the-window-is"),
     ("conv2d", {"np.reshape(b, (1, -1, 1, 1))": "b"}, "lines-the-bias-up-with-the-columns"),
     (
         "conv2d",
@@ -54,16 +64,27 @@ SLIPS = [  # the exercise, what becomes of our answer, the idea that must be nam
         "lines-the-bias-up-with-the-columns",
     ),
     ("conv2d", {"zip(x.shape": "zip(padded.shape"}, "counts-the-padding-twice"),
+    ("conv2d", {"zip(x.shape": "zip(padded.shape"} | SUM_UP, "counts-the-padding-twice"),
+    (
+        "conv2d",
+        SLICES | {" i + stride * height ": "", " j + stride * width ": ""},
+        "lets-its-slices-run-to-the-end",
+    ),
+    (
+        "conv2d",
+        SLICES | {"height : stride": "height", "width : stride": "width"},
+        "forgets-the-step-of-its-slices",
+    ),
+    (
+        "conv2d",
+        {"i : i +": "i * stride : i * stride +", "j : j +": "j * stride : j * stride +"},
+        "starts-its-slices-strides-apart",
+    ),
     ("conv2d", {"zero_pad(x, padding)": "x"}, "cuts-its-blocks-from-x"),
     ("conv2d", {"stride * height": "height", "stride * width": "width"}, "stops-its-slices-early"),
     (
         "conv2d",
-        {
-            "stride * height": "height",
-            "stride * width": "width",
-            "np.zeros((len(x), len(w), height, width)) +": "",
-            "out += ": "out = out + ",
-        },
+        {"stride * height": "height", "stride * width": "width"} | SUM_UP,
         "stops-its-slices-early-and-returns-less",
     ),
     (
