@@ -33,6 +33,7 @@ class Collected:
     same: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     untimed: list[str] = field(default_factory=list)
+    numbered: list[str] = field(default_factory=list)
     problems: dict[str, list[str]] = field(default_factory=dict)
 
     def note(self, problem: str, who: str) -> None:
@@ -50,6 +51,11 @@ class Collected:
         if self.untimed:
             lines.append(
                 f"{len(self.untimed)} came without a time of handing in, so late days are not counted there."
+            )
+        if self.numbered:
+            count, one = len(self.numbered), self.numbered[0]
+            lines.append(
+                f"{count} with a number from Canvas for a name, such as {one}: --roster tells the logins."
             )
         return "\n".join(lines + self.noted())
 
@@ -110,7 +116,7 @@ def remark(done: Collected, student: str, person: Person, roster: Roster | None,
     if untimed and person.late:
         done.note("Late, says Canvas, but not by how much", student)
     if person.numbered and roster is None:
-        done.note("Called by their numbers in Canvas, since no --roster tells the logins", student)
+        done.numbered.append(student)
 
 
 def timestamp_of(notebook: Path) -> Path:
