@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from .grading import GradingSummary, Unit, rows_of
 from .marks import Marks, Record
 from .scores import auto_scores, marks_from
 from .store import Store
-from .submissions import SECRET, Submission, read
+from .submissions import SECRET, Submission, own_solution, read
 
 
 class ClassRun:
@@ -80,16 +81,52 @@ class ClassRun:
         self, waiting: list[tuple[Unit, Submission]], workers: int | None, scheduler: str | None, bar: tqdm
     ) -> None:
         """Have the waiting submissions graded and write each as it comes."""
+        solutions = list(self.solutions())
         if not waiting:
             return
         jobs = (((unit, one), job) for unit, one in waiting if (job := self.job(unit, one)))
-        for (unit, submission), outcome in fanout.run(jobs, len(waiting), workers, scheduler):
+        for (unit, submission), outcome in fanout.run(
+            chain(solutions, jobs), len(waiting), workers, scheduler
+        ):
+            if not submission.student:
+                self.judge_solution(unit, submission, outcome)
+                continue
             if isinstance(outcome, Exception):
                 submission.unreadable = f"The grader itself failed, which costs you nothing: {outcome}"
                 self.give_up(unit, submission)
             else:
                 self.finish(unit, submission, outcome)
             bar.update()
+
+    def solutions(self) -> Iterator[tuple[tuple[Unit, Submission], dict[str, Any]]]:
+        """Yield a job for each unit whose own solution has not been put through these tests yet."""
+        for unit in self.units:
+            source = self.course / "source" / unit.name / f"{unit.name}.py"
+            own = own_solution(source, unit.settings, self.store.secret)
+            if verdicts := self.store.verdicts(own.key):
+                self.doubt(unit, verdicts)
+            else:
+                known = asdict(Record().known(unit.name, unit.points, []))
+                yield (unit, own), {"known": known, **own.job(unit.settings)}
+
+    def judge_solution(self, unit: Unit, own: Submission, outcome: dict[str, Any] | Exception) -> None:
+        """Note which tests the instructor's own solution does not pass; a fault of the machinery says nothing."""
+        if isinstance(outcome, Exception):
+            return
+        verdicts = outcome["result"]["verdicts"]
+        self.doubt(unit, verdicts)
+        if all(verdict["verdict"] != "not_graded" for verdict in verdicts):
+            self.store.put(own.key, outcome["result"])
+
+    def doubt(self, unit: Unit, verdicts: list[dict]) -> None:
+        """Add what a solution got wrong to the summary."""
+        for verdict in verdicts:
+            if verdict["verdict"] != "passed":
+                said = " ".join(verdict["text"].split())
+                self.summary.doubts.append(
+                    f"your own solution of {unit.name} does not pass test_{verdict['exercise']}, so that test may cost "
+                    f"everyone: {said}"
+                )
 
     def job(self, unit: Unit, submission: Submission) -> dict[str, Any] | None:
         """Return what a worker needs; with the result, where it is known and only has to be written."""

@@ -74,7 +74,7 @@ def grade(
     unsafe_no_sandbox: bool,
     as_json: bool,
 ) -> int:
-    """Grade what is in submitted/; exit 3 if something could not be graded."""
+    """Grade what is in submitted/; exit 3 if something could not be graded, or a test fails on your own solution."""
     from autograder.grading import grade as grade_units
 
     summary = grade_units(
@@ -86,7 +86,7 @@ def grade(
         progress=not as_json,
     )
     click.echo(json.dumps(summary.as_dict(), indent=1) if as_json else str(summary))
-    return 3 if summary.not_graded else 0
+    return 3 if summary.not_graded or summary.doubts else 0
 
 
 @cli.command()

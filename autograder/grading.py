@@ -26,12 +26,16 @@ COLUMNS = ("student", "unit", "exercise", "score", "max_score", "verdict", "misc
 
 @dataclass
 class GradingSummary:
-    """What a run did: how many submissions it graded, took from the store, could not grade and why; and all rows."""
+    """What a run did: how many submissions it graded, took from the store, could not grade and why; and all rows.
+
+    ``doubts`` are the tests that the instructor's own solution does not pass: what is wrong there costs the whole class.
+    """
 
     graded: int = 0
     from_store: int = 0
     not_graded: list[dict[str, str]] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
     seconds: float = 0.0
     units: dict[str, dict[str, int]] = field(default_factory=dict)  # graded and from_store, by unit
 
@@ -50,7 +54,9 @@ class GradingSummary:
             f"  {u}: {n['graded']} graded, {n['from_store']} unchanged" for u, n in sorted(self.units.items())
         ]
         failed = ["  not graded: {student} {unit}: {why}".format(**one) for one in self.not_graded]
-        return "\n".join([head, *(units if len(units) > 1 else []), *failed])
+        return "\n".join(
+            [head, *(units if len(units) > 1 else []), *failed, *(f"  look: {d}" for d in self.doubts)]
+        )
 
 
 @dataclass

@@ -28,6 +28,7 @@ create table if not exists written (student text, unit text, mark text not null,
 VERSION = "1"  # of the form of a result; raise it when the engine's results change
 ENGINE = (
     "inside/*.py",
+    "cells.py",
     "isolated.py",
     "rebuild.py",
     "remote.py",

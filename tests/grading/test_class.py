@@ -253,3 +253,19 @@ def test_a_test_cell_added_after_collection_is_refused_in_one_clear_line(course)
         grade(course, progress=False)
     assert "\n" not in str(caught.value)
     assert gradebook(course)["ada"] == {f"test_{name}": points for name, points in PERFECT.items()}
+
+
+def test_a_hidden_test_that_the_instructors_own_solution_fails_is_told_each_time(course):
+    hand_in(course, "ada", solved(course))
+    source = course / "source" / UNIT / f"{UNIT}.py"
+    good = source.read_text()
+    wrong = f'check(zero_pad, cases=[Case("{SECRET}"'
+    assert wrong in good
+    source.write_text(good.replace(wrong, f"assert zero_pad(np.ones((1, 1, 2, 2)), 1).sum() == 5\n{wrong}"))
+    for _ in range(2):  # graded, and taken from the store
+        summary = grade(course, progress=False)
+        assert (summary.graded + summary.from_store, len(summary.rows)) == (1, 3)
+        assert len(summary.doubts) == 1
+        assert f"your own solution of {UNIT} does not pass test_zero_pad" in str(summary)
+    source.write_text(good)
+    assert grade(course, progress=False).doubts == []
