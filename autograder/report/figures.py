@@ -21,18 +21,19 @@ def figures(grades: list[Grade], hints: dict[tuple[str, str], str]) -> dict[str,
     """Return all that the page shows."""
     students = student_rows(grades)
     exercises = exercise_rows(grades)
-    shares = [row["share"] for row in students if row["most"]] or [0.0]
+    shares = [row["share"] for row in students if row["most"]]
     return {
         "students": students,
+        "graded": len(shares),
         "exercises": exercises,
         "topics": topics(grades, hints),
-        "misconceptions": misconception_rows(grades, hints, len(students)),
+        "misconceptions": misconception_rows(graded(grades), hints),
         "stopped": [grade for grade in grades if grade.verdict in ("timeout", "crashed")],
         "ungraded": ungraded(grades),
-        "mean": mean(shares),
-        "median": median(shares),
+        "mean": mean(shares or [0.0]),
+        "median": median(shares or [0.0]),
         "full": sum(share == 1 for share in shares),
-        "hardest": min(exercises, key=lambda row: row["mean"]),
+        "hardest": min((row for row in exercises if row["n"]), key=lambda row: row["mean"], default=None),
         "histogram": histogram(shares),
         "fewest": FEWEST,
     }
@@ -41,7 +42,7 @@ def figures(grades: list[Grade], hints: dict[tuple[str, str], str]) -> dict[str,
 def student_rows(grades: list[Grade]) -> list[dict[str, Any]]:
     """Return for each student the score, the share of the points, and the grade by exercise; the best first.
 
-    What was not graded is nobody's fault: it counts neither for nor against.
+    What was not graded counts neither for nor against; who has nothing graded comes last.
     """
     rows = []
     for name, own in grouped(grades, "student").items():
@@ -51,7 +52,7 @@ def student_rows(grades: list[Grade]) -> list[dict[str, Any]]:
         rows.append(
             {"name": name, "score": score, "most": most, "share": ratio(score, most), "of": by_exercise}
         )
-    return sorted(rows, key=lambda row: (-row["share"], row["name"]))
+    return sorted(rows, key=lambda row: (not row["most"], -row["share"], row["name"]))
 
 
 def exercise_rows(grades: list[Grade]) -> list[dict[str, Any]]:
@@ -61,7 +62,7 @@ def exercise_rows(grades: list[Grade]) -> list[dict[str, Any]]:
             "name": name,
             "points": max(grade.max_score for grade in own),
             "counts": Counter(grade.verdict for grade in own),
-            "n": len(own),
+            "n": len(graded(own)),
             "mean": (share := mean([ratio(g.score, g.max_score) for g in graded(own)] or [0.0])),
             "difficulty": "hard" if share < HARD else "medium" if share < EASY else "easy",
             "discrimination": (r := discrimination(grades, name)),
@@ -102,10 +103,8 @@ def graded(grades: Iterable[Grade]) -> list[Grade]:
     return [grade for grade in grades if grade.verdict != "not_graded"]
 
 
-def misconception_rows(
-    grades: list[Grade], hints: dict[tuple[str, str], str], class_size: int
-) -> list[dict[str, Any]]:
-    """Return each wrong idea that was met, with the share of the class that holds it; the commonest first."""
+def misconception_rows(grades: list[Grade], hints: dict[tuple[str, str], str]) -> list[dict[str, Any]]:
+    """Return each wrong idea that was met, with the share of the answers that show it; the commonest first."""
     rows = []
     for exercise, own in grouped(grades, "exercise").items():
         for name, holders in grouped(
@@ -113,13 +112,13 @@ def misconception_rows(
         ).items():
             names = sorted(grade.student for grade in holders)
             hint = hints.get((exercise, name), "")
-            share = len(names) / class_size
-            rows.append({"exercise": exercise, "name": name, "students": names, "share": share, "hint": hint})
+            row = {"exercise": exercise, "name": name, "students": names, "of": len(own)}
+            rows.append({**row, "share": len(names) / len(own), "hint": hint})
     return sorted(rows, key=lambda row: -row["share"])
 
 
 def histogram(shares: Iterable[float]) -> list[dict[str, Any]]:
     """Return how many students are in each tenth of the points; whoever has all is in the last."""
     counts = Counter(min(int(share * BINS), BINS - 1) for share in shares)
-    highest = max(counts.values())
+    highest = max(counts.values(), default=1)
     return [{"from": 100 * i // BINS, "count": counts[i], "height": counts[i] / highest} for i in range(BINS)]

@@ -62,6 +62,23 @@ def test_scores_are_summed_over_the_units_own_exercises(numbers):
     assert numbers["full"] == 1
 
 
+def test_every_number_is_of_what_was_graded(course):
+    lost = [
+        ("eve", UNIT, e, "", most, "not_graded", "", "no file")
+        for e, most in [("zero_pad", 2), ("conv2d", 6)]
+    ]
+    numbers = figures(read_grades(course([*CLASS, *lost]) / "grades.csv", UNIT), {})
+    assert [(row["counts"]["passed"], row["n"]) for row in numbers["exercises"]] == [(2, 3), (1, 4)]
+    assert [(topic["students"], topic["of"]) for topic in numbers["topics"]] == [(3, 4), (1, 3)]
+    assert (numbers["misconceptions"][0]["share"], numbers["misconceptions"][0]["of"]) == (0.5, 4)
+    assert (numbers["graded"], sum(b["count"] for b in numbers["histogram"])) == (4, 4)
+    assert numbers["students"][-1]["name"] == "eve"
+    text = text_of(report(course([*CLASS, *lost]), UNIT))
+    assert "5 students," in text and "1 of 4 have full marks" in text
+    assert "Every number is of what was graded: 1 student is in none of them." in text
+    assert "eve not graded ? ?" in text
+
+
 def test_the_histogram_counts_every_student_once_and_full_marks_in_the_last_bin(numbers):
     assert [(b["from"], b["count"]) for b in numbers["histogram"] if b["count"]] == [(0, 2), (40, 1), (90, 1)]
 
@@ -312,7 +329,7 @@ def test_the_pages_tags_are_closed(course):
 def test_a_class_of_which_nothing_could_be_graded_has_a_report(course):
     rows = [("ada", UNIT, "conv2d", "", "6", "not_graded", "", "the sandbox went away")]
     text = text_of(report(course(rows), UNIT))
-    assert "0 of 1 have full marks" in text
+    assert "0 of 0 have full marks" in text and "mean score" not in text and "Hardest" not in text
     assert "ada, conv2d : the sandbox went away" in text
 
 
