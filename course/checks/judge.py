@@ -7,6 +7,7 @@ import contextvars
 import os
 import secrets
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from course.checks.result import Result, own_arguments
 from course.checks.subject import LocalSubject, Outcome, Subject
 from course.checks.verdict import Verdict, Word
 
+DIALOG = 80  # characters that the window of Validate shows in a line
 RANDOM_WEIGHT = 2.0  # the random inputs count as one case of this weight: all of them right, or none
 
 _seed: contextvars.ContextVar[int | None] = contextvars.ContextVar("seed", default=None)
@@ -59,8 +61,19 @@ def check(
 def say_when_validating(verdict: Verdict) -> Verdict:
     """Return the verdict; under nbgrader's Validate, which shows nothing but what a failed cell wrote to stderr, say it there."""
     if os.environ.get("NBGRADER_EXECUTION") == "validate" and verdict.verdict != "passed":
-        print(verdict.text, file=sys.stderr)
+        print(wrapped(verdict.text), file=sys.stderr)
     return verdict
+
+
+def wrapped(text: str) -> str:
+    """Return a text with its long lines folded, for a dialog that does not fold them; each keeps its indentation."""
+    folded = []
+    for line in text.replace("✓ ", "✓\N{NO-BREAK SPACE}").replace("✗ ", "✗\N{NO-BREAK SPACE}").splitlines():
+        indent = line[: len(line) - len(line.lstrip(" "))]
+        folded += textwrap.wrap(
+            line, DIALOG, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+    return "\n".join(folded).replace("\N{NO-BREAK SPACE}", " ")
 
 
 @contextlib.contextmanager

@@ -412,3 +412,14 @@ def test_under_nbgraders_validate_alone_a_failed_check_says_so_on_stderr(
     assert capsys.readouterr().err == ""
     check(to_chw)
     assert said in capsys.readouterr().err if said else capsys.readouterr().err == ""
+
+
+def test_what_validate_shows_is_folded_with_its_indentation_and_no_mark_apart_from_its_case(
+    monkeypatch, capsys
+):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "validate")
+    told = check(lambda size, kernel_size, stride=1, padding=0: size, name="output_size").text
+    said = capsys.readouterr().err
+    assert said.split() == told.split()
+    assert max(map(len, told.splitlines())) > 80 >= max(map(len, said.splitlines()))
+    assert all(line.startswith("  ") and line[-1] not in "✓✗" for line in said.splitlines()[1:])
