@@ -184,9 +184,7 @@ def test_where_gradescope_tells_the_time_nothing_is_said_of_late_days(course, tm
 
 def test_canvas_without_a_roster_says_what_a_roster_would_tell(course, tmp_path):
     text = str(collect(course, UNIT, zipped(tmp_path / "c.zip", CANVAS)))
-    assert (
-        "2 are called by their numbers in Canvas, such as 101: --roster with Canvas's gradebook tells" in text
-    )
+    assert "2 with a number from Canvas for a name, such as 101: --roster tells the logins." in text
     (tmp_path / "roster.csv").write_text(ROSTERS["canvas"])
     text = str(collect(course, UNIT, zipped(tmp_path / "c.zip", CANVAS), tmp_path / "roster.csv"))
     assert "--roster" not in text
