@@ -48,11 +48,31 @@ def test_the_page_is_never_wider_than_the_screen(address, width):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_on_a_phone_what_an_exercise_tells_is_seen_without_scrolling(address):
+def test_on_a_phone_every_column_is_seen_without_scrolling(address):
     with browser_page(viewport={"width": 390, "height": 844}) as page:
         page.goto(address)
-        box = page.get_by_role("columnheader", name="discri").bounding_box()
-        assert box["x"] + box["width"] <= 390
+        for column in page.get_by_role("columnheader").all():
+            box = column.bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= 390, column.inner_text()
+
+
+def test_a_table_that_is_too_wide_is_shaded_at_its_edge_and_scrolls_by_key(address):
+    with browser_page(viewport={"width": 280, "height": 700}) as page:
+        page.goto(address)
+        table = page.get_by_role("region", name="Students")
+        assert table.evaluate("it => it.scrollWidth > it.clientWidth")
+        shadows = table.evaluate("it => getComputedStyle(it).backgroundAttachment")
+        assert shadows == "local, local, scroll, scroll"  # the local ones cover a shadow where the table ends
+        table.focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("document.querySelector('[aria-label=Students]').scrollLeft > 0")
+
+
+def test_on_paper_a_small_class_is_on_one_page(address):
+    with browser_page() as page:
+        page.goto(address)
+        page.emulate_media(media="print")
+        assert page.locator(".matrix").evaluate("it => getComputedStyle(it).breakInside") == "avoid"
 
 
 def test_on_paper_no_heading_is_parted_from_what_it_heads(address):
@@ -60,7 +80,7 @@ def test_on_paper_no_heading_is_parted_from_what_it_heads(address):
         page.goto(address)
         page.emulate_media(media="print")
         rule = "name => [...document.querySelectorAll(name)].map(it => getComputedStyle(it).breakAfter)"
-        assert set(page.evaluate(rule, "h2, summary, thead")) == {"avoid"}
+        assert set(page.evaluate(rule, "h2, summary, thead, .leads")) == {"avoid"}
         assert page.pdf(format="A4").startswith(b"%PDF")
 
 
