@@ -247,6 +247,10 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
             f"The solved notebook of {folder.name} does not run: {error.ename}: {error.evalue.strip()}, in the cell that "
             f"begins {begins[:60]!r}. Mend it in source/ and build again."
         ) from error
+    except RuntimeError as error:  # DeadKernelError is one
+        raise UsageError(
+            f"The kernel ended before the solved notebook of {folder.name} was through it, so nothing was made. Build again."
+        ) from error
     for cell in notebook.cells:
         if cell.get("outputs"):
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]

@@ -30,7 +30,8 @@ class ClassRun:
         self.course, self.store, self.units = course, store, units
         self.summary = GradingSummary()
         self.rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        self.marks = Marks(course, config)
+        with fanout.deaf_to_interrupts():  # nbgrader starts programs to make or look at its gradebook
+            self.marks = Marks(course, config)
 
     def go(self, workers: int | None, scheduler: str | None, progress: bool) -> GradingSummary:
         """Do it all and return the summary."""
@@ -50,7 +51,8 @@ class ClassRun:
     def look_up(self, unit: Unit) -> Iterator[Submission]:
         """Yield the submissions of a unit that need a worker; the others are done when this ends."""
         if not self.marks.has_unit(unit.name, unit.template):
-            self.marks.enter_unit(unit.name)
+            with fanout.deaf_to_interrupts():
+                self.marks.enter_unit(unit.name)
         unit.records = self.marks.records(unit.name)
         for submission in unit.submissions:
             if submission.unreadable:

@@ -77,14 +77,18 @@ def grade(
     """Grade what is in submitted/; exit 3 if something could not be graded, or a test fails on your own solution."""
     from autograder.grading import grade as grade_units
 
-    summary = grade_units(
-        course,
-        units,
-        workers=workers,
-        scheduler=scheduler,
-        unsafe_no_sandbox=unsafe_no_sandbox,
-        progress=not as_json,
-    )
+    try:
+        summary = grade_units(
+            course,
+            units,
+            workers=workers,
+            scheduler=scheduler,
+            unsafe_no_sandbox=unsafe_no_sandbox,
+            progress=not as_json,
+        )
+    except KeyboardInterrupt:
+        click.echo("Stopped. What is graded is kept, and the same command goes on from there.", err=True)
+        raise
     click.echo(json.dumps(summary.as_dict(), indent=1) if as_json else str(summary))
     return 3 if summary.not_graded or summary.doubts else 0
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from typing import Any
 
 from .errors import UsageError
@@ -73,8 +75,20 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
         return
     fork_from_warm_process()
     options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "memory_limit": 0}
-    with LocalCluster(n_workers=workers, **options) as local, Client(local) as client:
-        yield client
+    with contextlib.ExitStack() as stack:
+        with deaf_to_interrupts():
+            local = stack.enter_context(LocalCluster(n_workers=workers, **options))
+        yield stack.enter_context(Client(local))
+
+
+@contextlib.contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Let what is started here never hear Ctrl-C, which a terminal sends to every process; this one hears it at the end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def fork_from_warm_process() -> None:
@@ -84,3 +98,4 @@ def fork_from_warm_process() -> None:
 
     dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
     get_mp_context().set_forkserver_preload(["distributed", "autograder.preload"])
+    resource_tracker.ensure_running()  # whoever starts it later lets interrupts through again

@@ -149,6 +149,8 @@ def main(fd: int, sandboxed: bool, preload: list[str], kernels: bool) -> None:
     for name in [*PRELOAD, *preload, *(kernel.PRELOAD if kernels else ())]:
         importlib.import_module(name)
     make_shell()
+    # the grader's workers are deaf to Ctrl-C; a student's kernel is not
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     sys.path.append("")  # a student's own modules, after everything installed
     gc.collect()
     gc.freeze()

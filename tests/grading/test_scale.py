@@ -83,6 +83,33 @@ def test_a_run_that_is_killed_again_and_again_ends_like_an_undisturbed_one(tmp_p
         assert (course / "feedback" / path.relative_to(calm / "autograded").with_suffix(".html")).exists()
 
 
+def test_ctrl_c_ends_a_run_in_one_line_and_the_next_goes_on(tmp_path):
+    course = make_course(tmp_path)
+    for number in range(8):
+        hand_in(course, f"s{number}", edited(course, after=f"import time; time.sleep(1)  # {number}"))
+    command = [Path(sys.executable).with_name("convnets"), "grade", "--workers", "2"]
+    run = subprocess.Popen(
+        command,
+        cwd=course,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    while stored(course) < 2 and run.poll() is None:
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to every process of the command
+    said, _ = run.communicate(timeout=120)
+    lines = [line for line in said.splitlines() if line and "/8 [" not in line]
+    assert (run.returncode, lines) == (
+        130,
+        ["Stopped. What is graded is kept, and the same command goes on from there."],
+    )
+    again = grade(course, workers=2, progress=False)
+    assert again.from_store > 0 and again.graded > 0 and again.from_store + again.graded == 8
+
+
 @pytest.fixture
 def scheduler(tmp_path):
     """A Dask scheduler and two workers, as processes of their own; yields the address and the workers."""
