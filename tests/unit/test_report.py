@@ -330,6 +330,7 @@ def test_a_class_of_which_nothing_could_be_graded_has_a_report(course):
     rows = [("ada", UNIT, "conv2d", "", "6", "not_graded", "", "the sandbox went away")]
     text = text_of(report(course(rows), UNIT))
     assert "0 of 0 have full marks" in text and "mean score" not in text and "Hardest" not in text
+    assert "Nothing was graded." in text and "go on" not in text
     assert "ada, conv2d : the sandbox went away" in text
 
 
