@@ -335,7 +335,7 @@ def test_hints_grow_with_each_asking_and_end():
 
 @pytest.mark.parametrize(
     ("name", "level", "said"),
-    [("conv3d", None, "no exercise is called 'conv3d'"), ("conv2d", 4, '1, 2, 3 and "solution"')],
+    [("conv3d", None, "no exercise is called 'conv3d'"), ("conv2d", 4, '1, 2, 3, "solution" and "show me"')],
 )
 def test_a_wrong_call_for_a_hint_is_told(name, level, said):
     with pytest.raises(ValueError, match=re.escape(said)):
