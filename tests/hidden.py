@@ -52,7 +52,9 @@ def grade(name, function, seed=0):
 def solutions(unit):
     """Return the names that a unit's reference solutions define."""
     names = {"__name__": "__student__"}
-    for cell in read_source(UNITS[unit]).cells:  # a setup cell's class may call a function that the student writes
+    for cell in read_source(
+        UNITS[unit]
+    ).cells:  # a setup cell's class may call a function that the student writes
         if cell.metadata.get("nbgrader", {}).get("solution") or has_tag(cell, "setup"):
             exec(compile(plain_python(cell.source), "<student>", "exec"), names)
     return names
