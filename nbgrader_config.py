@@ -4,6 +4,7 @@ c = get_config()  # noqa: F821 nbgrader provides it
 
 c.CourseDirectory.course_id = "convnets"
 # c.CourseDirectory.db_url = "postgresql+psycopg2://user:password@host/convnets"  # SQLite in this folder unless set
+# c.Exchange.root = "/srv/nbgrader/exchange"  # the folder that you share with your students, where there is one
 
 # A unit's own source, with solutions and hidden tests, must never be copied beside a student's notebook.
 c.CourseDirectory.ignore = [
