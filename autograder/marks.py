@@ -142,11 +142,10 @@ class Marks:
         Where a person's mark overrules ours, nbgrader asks them to look again, unless they have ``seen`` this very notebook.
         """
         self.book.update_or_create_student(submission.student)
-        more = {"timestamp": submission.timestamp} if submission.timestamp else {}
-        with (
-            self.book.db.no_autoflush
-        ):  # nbgrader builds the entry piece by piece, and adds it when it is whole
-            entry = self.book.update_or_create_submission(submission.unit, submission.student, **more)
+        # without a time, an earlier hand-in's must go too: nobody is late by a time that is not known
+        when = {"timestamp": submission.timestamp or None}
+        with self.book.db.no_autoflush:  # nbgrader builds the entry piece by piece
+            entry = self.book.update_or_create_submission(submission.unit, submission.student, **when)
         notebook = next(book for book in entry.notebooks if book.name == submission.unit)
         scores = auto_scores(known, verdicts)
         for grade in notebook.grades:

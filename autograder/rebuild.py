@@ -210,10 +210,15 @@ def describe_changes(
     return changes
 
 
+def has_exercise(template: NotebookNode, cells: list[dict[str, Any]]) -> bool:
+    """Return whether a submission has one of this unit's exercises; a setup cell says nothing, since units share it."""
+    exercises = {i for i, cell in enumerate(template.cells) if is_solution(cell) or is_test(cell)}
+    return not exercises or not exercises.isdisjoint(match(template, cells).values())
+
+
 def belongs(template: NotebookNode, cells: list[dict[str, Any]]) -> bool:
-    """Return whether a submission is of this unit: it has one of its cells, or no labelled cell at all."""
-    ids = {cell["grade_id"] for cell in cells} - {None}
-    return not ids or bool(ids & {label(cell) for cell in template.cells})
+    """Return whether a submission is of this unit: it has one of its exercises, or no labelled cell at all."""
+    return all(cell["grade_id"] is None for cell in cells) or has_exercise(template, cells)
 
 
 def label(cell: NotebookNode) -> str | None:

@@ -15,10 +15,9 @@ from .rebuild import (
     MEGABYTE,
     Unreadable,
     belongs,
-    is_solution,
+    has_exercise,
     is_test,
     label,
-    match,
     read_file,
     read_submission,
     rebuild,
@@ -77,12 +76,10 @@ def find_submissions(course: Path, unit: str) -> list[tuple[str, Path]]:
 
 def could_be_of(template: NotebookNode, path: Path, limit_mb: int) -> bool:
     """Return whether a notebook has one of the template's exercises, or cannot be read, so that nobody knows."""
-    exercises = {i for i, cell in enumerate(template.cells) if is_solution(cell) or is_test(cell)}
     try:
-        found = match(template, read_submission(path, limit_mb)).values()
+        return has_exercise(template, read_submission(path, limit_mb))
     except Unreadable:
         return True
-    return not exercises or not exercises.isdisjoint(found)
 
 
 def read(
@@ -96,7 +93,7 @@ def read(
     try:
         cells = read_submission(notebook_in(folder, unit), settings["notebook_mb"])
         if not belongs(template, cells):
-            raise Unreadable(f"{unit}.ipynb is not a notebook of {unit}: none of its cells is.")
+            raise Unreadable(f"{unit}.ipynb is not a notebook of {unit}: it has none of its exercises.")
         submission.notebook, submission.changes = rebuild(template, cells)
         submission.blank = blank_answers(submission.notebook, template)
         submission.files = other_files(folder, settings["disk_mb"] * MEGABYTE // 2)

@@ -144,6 +144,16 @@ def test_late_work_is_penalized_by_nbgraders_plugin(course):
     assert "Score: 0.0 / 5.0" in (course / "feedback" / "ada" / UNIT / f"{UNIT}.html").read_text()
 
 
+def test_work_that_came_without_a_time_is_not_late_by_the_time_of_what_it_replaced(course):
+    path = hand_in(course, "ada", solved(course))
+    (path.parent / "timestamp.txt").write_text("2026-03-03 00:00:00 UTC")
+    grade(course, progress=False)
+    (path.parent / "timestamp.txt").unlink()
+    grade(course, progress=False)
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        assert book.find_submission(UNIT, "ada").timestamp is None
+
+
 def test_a_broken_timestamp_or_a_link_stops_nobody(course, tmp_path):
     path = hand_in(course, "ada", solved(course))
     (path.parent / "timestamp.txt").write_bytes(b"\xff\xfenonsense")
@@ -161,6 +171,8 @@ def test_a_notebook_of_another_unit_is_said_to_be_one(course):
     for cell in notebook.cells:
         if "nbgrader" in cell.metadata:
             cell.metadata.nbgrader.grade_id += "_of_another"
+            cell.source = "another = 'exercise'"
+            cell.pop("id")
     hand_in(course, "ada", notebook)
     assert "not a notebook of 90-tiny" in grade(course, progress=False).not_graded[0]["why"]
 

@@ -7,7 +7,17 @@ import nbformat
 import pytest
 
 from autograder import build
-from autograder.rebuild import Unreadable, belongs, label, plain_cell, read_submission, rebuild, relabelled
+from autograder.rebuild import (
+    Unreadable,
+    belongs,
+    is_solution,
+    is_test,
+    label,
+    plain_cell,
+    read_submission,
+    rebuild,
+    relabelled,
+)
 from tests.grading.classroom import UNIT, cell, edited, solved
 
 
@@ -131,6 +141,12 @@ def test_a_notebook_of_another_unit_does_not_belong(course, template):
     assert belongs(template, [plain_cell(c) for c in nbformat.v4.new_notebook().cells])
     stranger = nbformat.v4.new_code_cell("1", metadata={"nbgrader": {"grade_id": "other"}})
     assert not belongs(template, [plain_cell(stranger)])
+    shared = [
+        plain_cell(cell)
+        for cell in template.cells
+        if label(cell) and not (is_solution(cell) or is_test(cell))
+    ]
+    assert not belongs(template, [*shared, plain_cell(stranger)])
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_ctrl_c_ends_a_run_in_one_line_and_the_next_goes_on(tmp_path):
         hand_in(course, f"s{number}", edited(course, after=f"import time; time.sleep(1)  # {number}"))
     command = [Path(sys.executable).with_name("convnets"), "grade", "--workers", "2"]
     run = subprocess.Popen(
-        command,
+        ["env", "--default-signal=INT", *command],  # where the tests run behind `&`, it is ignored
         cwd=course,
         env=environment(),
         stdout=subprocess.PIPE,
