@@ -32,7 +32,7 @@ window.requestAnimationFrame = (draw) => ask((now) => {
   draw(now);
   document.body.offsetHeight;
   for (const canvas of document.querySelectorAll(".cx canvas")) canvas.getContext("2d").getImageData(0, 0, 1, 1);
-  if (draw.toString().includes("this.frame")) window.times.push(performance.now() - start);
+  if (draw.toString().includes("this.settle()")) window.times.push(performance.now() - start);
 });
 """
 SWEEP = """async ([selector, steps]) => {

@@ -21,8 +21,8 @@ PADS_ONE_SIDE = """def conv2d(x, w, b, stride=1, padding=0):
     return out + b[:, None, None]"""
 
 
-def check_answer(home: Path):
-    """Take the picture of a wrong conv2d and the answer that its check gives."""
+def check_and_explorer(home: Path):
+    """Take the pictures of a wrong conv2d: the answer that its check gives, and its map in ConvExplorer."""
     with running_lab(home) as lab, browser_page(viewport={"width": 1180, "height": 1000}) as page:
         notebook = Notebook(page, lab.address("01-convolution/01-convolution.ipynb"))
         notebook.run(notebook.index("setup"))
@@ -37,6 +37,12 @@ def check_answer(home: Path):
         top, bottom = (box.bounding_box() for box in boxes)
         clip = top | {"height": bottom["y"] + bottom["height"] - top["y"]}
         page.screenshot(path=IMAGES / "check.png", clip=clip)
+        cell = next(
+            i for i, one in enumerate(notebook.cells()) if one["source"].startswith("ConvExplorer(conv2d")
+        )
+        notebook.run(cell)
+        explorer = page.locator(f".jp-Cell[data-windowed-list-index='{cell}'] .jp-OutputArea-output").first
+        explorer.screenshot(path=IMAGES / "explorer.png")
 
 
 def class_report(page_file: Path):
@@ -74,7 +80,7 @@ def main():
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        check_answer(home / "home")
+        check_and_explorer(home / "home")
         demo = Path(sys.argv[1] if len(sys.argv) > 1 else home / "demo")
         if len(sys.argv) == 1:
             convnets = Path(sys.executable).with_name("convnets")

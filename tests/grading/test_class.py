@@ -172,7 +172,7 @@ def test_a_notebook_of_another_unit_is_said_to_be_one(course):
         if "nbgrader" in cell.metadata:
             cell.metadata.nbgrader.grade_id += "_of_another"
             cell.source = "another = 'exercise'"
-            cell.pop("id")
+            cell.id += "-of-another"
     hand_in(course, "ada", notebook)
     assert "not a notebook of 90-tiny" in grade(course, progress=False).not_graded[0]["why"]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from course import explorers
 from course.checks import exercises
 from course.student import cli
 from course.student.lab import update
@@ -70,6 +71,11 @@ def test_the_exercises_and_lessons_that_the_pages_name_are_there():
     for page, folder in ((STUDENT, "course/student"), (ALONE, "course/student"), (README, ".")):
         for link in re.findall(r"\]\((?!http)([^)#]+)\)", page):
             assert (ROOT / folder / link).exists(), link
+
+
+def test_the_readme_names_every_explorer():
+    named = re.findall(r"^\| `([A-Z]\w+)` \|", README, re.M)
+    assert sorted(named) == sorted(explorers.__all__)
 
 
 def test_the_lab_saves_as_often_as_the_page_says():
