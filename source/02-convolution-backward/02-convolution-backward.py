@@ -630,5 +630,6 @@ for name, w in zip(["photograph", "noise"], found):
 # be checked. What is used in many places collects its gradient from all of them: a shared weight from every window, a pixel from every window
 # that it lies in. With the gradient, descent finds the numbers of a filter that nobody has told it, sooner or later depending on the data.
 #
-# **Next:** between convolutions, networks shrink their maps and bend them. In unit 03, *pooling and activations*, you write these layers, forward
-# and backward, and a loss for classes.
+# **Next:** between convolutions, networks shrink their maps and bend them. In [03 · Pooling and
+# activations](../03-pooling-and-activations/03-pooling-and-activations.ipynb) you write these layers, forward and backward, and a loss for
+# classes.

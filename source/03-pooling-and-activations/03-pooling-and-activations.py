@@ -987,5 +987,5 @@ print(f"{right:.0%} right, {len(np.unique(awake, axis=0))} flat pieces in view")
 # activation is what makes depth worth anything, and ReLU is the one that does not weaken gradients, though it can die. A linear layer,
 # softmax and cross-entropy turn maps into a decision and a loss whose gradient starts every backward pass.
 #
-# **Next:** learning rates had to be chosen with care here. In unit 04, *batch normalisation*, you build the layer that makes nets far less
-# touchy about them.
+# **Next:** learning rates had to be chosen with care here. In [04 · Batch
+# normalisation](../04-batch-normalization/04-batch-normalization.ipynb) you build the layer that makes nets far less touchy about them.

@@ -810,4 +810,5 @@ show_grid(*grids, rows=SCALES, columns=SOME_RATES, titles=list(modes.values()), 
 # the batch. Its gradient also flows through the mean and the variance. It makes training quicker and, above all, good settings
 # common; and afterwards it costs nothing, since it folds into the convolution before it.
 #
-# **Next:** a network that trains this easily can learn its training images by heart. Unit 05, *dropout and data*, is about that.
+# **Next:** a network that trains this easily can learn its training images by heart. [05 · Dropout and
+# data](../05-dropout-and-data/05-dropout-and-data.ipynb) is about that.

@@ -950,4 +950,5 @@ for name, answer in {"by heart": learnt, "all together": seen}.items():
 # Weight decay makes exceptions expensive, dropout trains a crowd in place of one, and images that are changed in ways that keep the label say what
 # does not matter. What you subtract, divide by and rotate with comes from the training set alone.
 #
-# **Next:** all these networks took plain steps down the gradient. In unit 06, *momentum and training*, you learn to take better ones.
+# **Next:** all these networks took plain steps down the gradient. In [06 · Momentum and
+# training](../06-momentum-and-training/06-momentum-and-training.ipynb) you learn to take better ones.

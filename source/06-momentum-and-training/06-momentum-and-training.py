@@ -984,4 +984,5 @@ show_images(*foggy[disputed].reshape(-1, 8, 8), titles=titles)
 # velocity. A good start keeps the signal's size through all layers, mini-batches buy many steps for little, and a rate that falls lets noisy
 # steps come to rest. Averaged weights and ensembles squeeze out the last bit, and three quick tests tell whether any of it works.
 #
-# **Next:** you have every part. In unit 07, *LeNet in NumPy*, you put your layers and steps together, and train a real convolutional net on digits.
+# **Next:** you have every part. In [07 · LeNet in NumPy](../07-lenet-in-numpy/07-lenet-in-numpy.ipynb) you put your layers and steps
+# together, and train a real convolutional net on digits.

@@ -753,5 +753,5 @@ show_maps(digit, *maps[0], titles=["digit"] + [f"filter {i}" for i in range(1, 7
 # nothing from it but two lists. With your own code, LeNet-5 has learned to read digits it had never seen. What a net costs can be counted
 # exactly, once it is said what is counted.
 #
-# **Next:** in unit 08, *NumPy to PyTorch*, you hand the backward passes over to a machine that finds them itself, compare it with your own,
-# and run the same LeNet on a GPU if you have one.
+# **Next:** in [08 · NumPy to PyTorch](../08-numpy-to-torch/08-numpy-to-torch.ipynb) you hand the backward passes over to a machine that finds
+# them itself, compare it with your own, and run the same LeNet on a GPU if you have one.

@@ -799,4 +799,4 @@ plot_bars(rates, "images a second", "training LeNet, 100 images a step")
 # the loop around it moves, empties, goes forward, goes back and steps, and an evaluation changes mode and takes no notes. And what is fast is a
 # question to a clock, asked on the machine in question.
 #
-# **Next:** in unit 09, *AlexNet*, the nets become so large that all of this is needed.
+# **Next:** in [09 · AlexNet](../09-alexnet/09-alexnet.ipynb) the nets become so large that all of this is needed.

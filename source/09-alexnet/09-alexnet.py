@@ -884,7 +884,7 @@ show_images(*shapes(2000, 1000)[2][worst], titles=titles)
 
 # %% [markdown]
 # The careful net's filters are smoother: more of the noise that they were drawn with is gone. Look for filters that have become an edge of one direction, or a blob of one colour. AlexNet's
-# filters, after 90 times a million images, are smooth and of these two kinds: unit 14 shows such filters in large. And would you have known the eight shapes?
+# filters, after 90 times a million images, are smooth and of these two kinds. And would you have known the eight shapes?
 
 # %% [markdown]
 # ## What you have learnt
@@ -893,4 +893,5 @@ show_images(*shapes(2000, 1000)[2][worst], titles=titles)
 # million parameters from learning by heart was work on the data as much as on the net. And dropout helped layers of 4,096
 # units; it need not help layers of 128: measure.
 #
-# **Next:** CONV1 with 11 x 11, ZFNet with 7 x 7: how small can filters be? In unit 10, *VGG*, all are 3 x 3, and the net gets deep.
+# **Next:** CONV1 with 11 x 11, ZFNet with 7 x 7: how small can filters be? In [10 · VGG](../10-vgg/10-vgg.ipynb) all are 3 x 3, and the net
+# gets deep.

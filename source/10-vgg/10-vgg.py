@@ -692,5 +692,6 @@ print(f"right: {evaluate(net, (small_test, test_y))[1]:.0%} of {len(test_y)}")
 # first linear layer, and its memory where the maps are large: two different places. And depth needs a good start: He's rule or batch norm keep
 # the signal alive through all layers, forward and back.
 #
-# **Next:** VGG's depth ends at 19 layers. In unit 12, *ResNet*, you see what stops deeper nets even where training starts, and how a shortcut mends
-# that. (Unit 11, on GoogLeNet, which is as accurate with a twentieth of these parameters, is not written yet.)
+# **Next:** VGG's depth ends at 19 layers. In [12 · ResNet](../12-resnet/12-resnet.ipynb) you see what stops deeper nets even where training
+# starts, and how a shortcut mends that. (Unit 11, on GoogLeNet, which is as accurate with a twentieth of these parameters, is not written
+# yet.)
