@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import numpy as np
 import traitlets
 
 SETTING = {"sync": True, "setting": True}
@@ -55,6 +56,7 @@ class Sides(traitlets.List):
 
     def validate(self, obj: Any, value: Any) -> list | None:
         """Return ``value`` as a list of the full length."""
+        value = value.tolist() if hasattr(value, "tolist") else value  # NumPy's numbers and arrays
         if isinstance(value, int) and not isinstance(value, bool):
             value = [value] * self.count
         elif isinstance(value, list | tuple) and len(value) == 2 and self.count == 4:
@@ -80,15 +82,17 @@ class Numbers(traitlets.TraitType):
 
     def validate(self, obj: object, value: object) -> object:
         """Return ``value`` as nested lists, or raise TraitError where its dimensions are wrong."""
-        value = whole(value.tolist() if hasattr(value, "tolist") else value)
-        depth, inner = 0, value
-        while isinstance(inner, list | tuple) and inner:
-            depth, inner = depth + 1, inner[0]
-        if value is not None and (depth != self.dimensions or not isinstance(inner, int | float)):
+        if value is None and self.allow_none:
+            return None
+        try:
+            array = np.asarray(value.tolist() if hasattr(value, "tolist") else value)
+        except ValueError:
+            raise traitlets.TraitError(f"{self.name} needs rows of one length.") from None
+        if array.dtype.kind not in "biuf" or array.ndim != self.dimensions or not array.size:
             raise traitlets.TraitError(
-                f"{self.name} needs {self.dimensions} dimensions of numbers, not {depth}."
+                f"{self.name} needs {self.dimensions} dimensions of numbers, not {array.ndim}."
             )
-        return value
+        return whole(array.tolist())
 
 
 class Explorer(anywidget.AnyWidget):
@@ -123,7 +127,7 @@ class Explorer(anywidget.AnyWidget):
     def __repr__(self) -> str:
         changed = [name for name in self.settings() if getattr(self, name) != self._defaults[name]]
         given = [f"{name}={self.literal(name)}" for name in changed]
-        return f"{type(self).__name__}({', '.join([self._function] * bool(self._function) + given)})"
+        return f"{type(self).__name__}({', '.join([self._function] * self._function.isidentifier() + given)})"
 
     def literal(self, name: str) -> str:
         """Return the value of a setting as Python source, sides in their shortest form."""

@@ -12,7 +12,8 @@ import traitlets
 from .base import SETTING, Explorer, Numbers, Sides, joined, style
 
 PAD_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-MOST_NUMBERS = 400_000  # of a function's answer that are sent to the browser
+LARGEST, MOST_NUMBERS = 64, 1_000_000  # rows of an input, weights or inputs in all, as in core.js
+LONGEST_ANSWER = 400_000  # of a function's answer that are sent to the browser
 
 
 class ConvExplorer(Explorer):
@@ -99,6 +100,8 @@ def answer(function: Callable, explorer: ConvExplorer) -> dict:
         return {"why": f"A transposed convolution is not what {name} computes: untick it to compare."}
     if explorer.stride[0] != explorer.stride[1]:
         return {"why": f"{name} takes one stride for both directions: make them equal to compare."}
+    if not has_output(explorer):
+        return {"why": "These settings give no output that can be drawn, so there is nothing to compare."}
     try:
         x, w, b, padding, notes = simplified(explorer)
     except (ValueError, IndexError):
@@ -108,21 +111,43 @@ def answer(function: Callable, explorer: ConvExplorer) -> dict:
     outcome = LocalSubject(function, name).call([x, w, b], keywords)
     if outcome.failure:
         where = f" (line {outcome.failure.line}: {outcome.failure.source})" if outcome.failure.line else ""
-        return {
-            "call": call,
-            "error": f"{outcome.failure.type}: {outcome.failure.message}{where}".lstrip(": "),
-        }
-    values = np.asarray(outcome.value if outcome.value is not None else np.nan)
-    if values.size > MOST_NUMBERS or values.dtype.kind not in "biuf":
-        return {
-            "call": call,
-            "error": f"nothing, but returned {values.size} numbers of dtype {values.dtype}.",
-        }
+        if outcome.failure.kind == "odd_value":
+            return {"call": call, "error": outcome.failure.message.replace("It returned", "returned", 1)}
+        said = f"raised {outcome.failure.type}: {outcome.failure.message}{where}"
+        return {"call": call, "error": said.replace(": (", " (")}
+    if outcome.value is None:
+        return {"call": call, "error": "returned None: is there a `return`?"}
+    try:
+        values = np.asarray(outcome.value)
+    except ValueError:
+        return {"call": call, "error": "returned lists of different lengths, which are no array."}
+    if values.dtype.kind not in "biuf":
+        return {"call": call, "error": f"returned values of dtype {values.dtype}, where numbers are right."}
+    if values.size > LONGEST_ANSWER:
+        return {"why": f"{call} returned {values.size} numbers, too many to compare here."}
     flat = [
         v if math.isfinite(v) else {"inf": "Infinity", "-inf": "-Infinity"}.get(str(v), "NaN")
         for v in values.ravel().tolist()
     ]
     return {"call": call, "shape": list(values.shape), "values": flat}
+
+
+def has_output(explorer: ConvExplorer) -> bool:
+    """Return whether the settings give an output at all, and one of a size that the figure draws (remarks in core.js)."""
+    pairs = (explorer.size, explorer.kernel_size, explorer.stride, explorer.dilation)
+    channels = explorer.in_channels, explorer.out_channels
+    if min(*channels, *(n for pair in pairs for n in pair)) < 1 or min(explorer.padding) < 0:
+        return False
+    if (
+        max(math.prod(channels) * math.prod(explorer.kernel_size), channels[0] * math.prod(explorer.size))
+        > MOST_NUMBERS
+    ):
+        return False
+    for axis, (size, kernel, _, dilation) in enumerate(zip(*pairs, strict=True)):
+        room = size + sum(explorer.padding[2 * axis : 2 * axis + 2])
+        if size > LARGEST or room > 4 * LARGEST or dilation * (kernel - 1) + 1 > room:
+            return False
+    return True
 
 
 def simplified(explorer: ConvExplorer) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, str]:

@@ -1,5 +1,5 @@
 // One convolution with its numbers: what ConvExplorer shows, worked out without a page.
-import { forward, inverse, nested, overlay, products, reach, readPlaces, remarks, show, sourceIndex, startBias,
+import { forward, inverse, literal, nested, overlay, products, reach, readPlaces, remarks, show, sourceIndex, startBias,
   startInput, startWeights, touches, weightIndex } from "./core.js";
 
 const FOUR = { size: [63, 63], kernel_size: [11, 11], stride: [4, 4], in_channels: 3, out_channels: 4 };
@@ -124,7 +124,7 @@ export class Convolution {
   sentenceOfInput(row, col) {
     const [r, c] = this.source(row, col), at = `row ${row}, column ${col}`;
     if (r < 0 || c < 0) return `Padding at ${at} is a zero: it has no gradient.`;
-    const count = this.touches(row, col).length, outputs = `${count} output${count === 1 ? "" : "s"} of each filter`;
+    const count = new Set(this.touches(row, col).map(([, , p, q]) => `${p},${q}`)).size, outputs = `${count} output${count === 1 ? "" : "s"} of each filter`;
     if (r === row && c === col) return `Input ${at} goes into ${outputs}.`;
     return `Padding at ${at} copies input row ${r}, column ${c}, which goes into ${outputs}.`;
   }
@@ -132,7 +132,9 @@ export class Convolution {
   gradient(filter, channel, row, col) {
     const [r, c] = this.source(row, col);
     if (r < 0 || c < 0) return "";
-    const terms = this.touches(row, col).map(([i, j, p, q]) => `${bracketed(this.weight(filter, channel, i, j))}·g[${filter}, ${p}, ${q}]`);
+    const ways = {}; // to each output, one or more: padding that copies an input brings it to an output again
+    for (const [i, j, p, q] of this.touches(row, col)) (ways[`${p}, ${q}`] ??= []).push(bracketed(this.weight(filter, channel, i, j)));
+    const terms = Object.entries(ways).map(([at, weights]) => `${weights.length > 1 ? `(${weights.join(" + ")})` : weights[0]}·g[${filter}, ${at}]`);
     const others = this.g.out_channels > 1 ? " + the same for the other filters" : "";
     return `gradient of x[${channel}, ${r}, ${c}] = ${cut(terms) || "0"}${others}`;
   }
@@ -140,12 +142,13 @@ export class Convolution {
   // A student's answer against ours: a sentence, and where it has our shape its values and the wrong places.
   judge(answer) {
     if (answer.why) return { text: answer.why };
-    if (answer.error) return { text: `✗ ${answer.call} raised ${answer.error}` };
+    if (answer.error) return { text: `✗ ${answer.call} ${answer.error}` };
     const want = [1, this.g.out_channels, ...this.out], shape = answer.shape.join(" × ");
-    if (shape !== want.join(" × ")) return { text: `✗ ${answer.call} returned the shape ${shape}, where ${want.join(" × ")} is right.` };
+    if (shape !== want.join(" × ")) return { text: `✗ ${answer.call} returned ${shape ? `the shape ${shape}` : "a single number"}, where ${want.join(" × ")} is right.` };
     const right = Float64Array.from(want.slice(1, 2).flatMap(() => [...Array(want[1]).keys()].flatMap((o) => [...this.map(o)])));
     const values = Float64Array.from(answer.values, Number);
-    const wrong = Uint8Array.from(values, (v, n) => !(Math.abs(v - right[n]) <= 1e-4 * (1 + Math.abs(right[n]))));
+    const size = Math.min(1, largest(right)); // small maps are held against what is small for them
+    const wrong = Uint8Array.from(values, (v, n) => !(Math.abs(v - right[n]) <= 1e-4 * (size + Math.abs(right[n]))));
     const count = wrong.reduce((sum, bad) => sum + bad, 0);
     const text = count ? `${count} of its ${values.length} numbers are wrong: crossed out.` : `all ${values.length} numbers are right.`;
     return { text: `${count ? "✗" : "✓"} ${answer.call}: ${text}`, values, wrong, count };
@@ -154,7 +157,7 @@ export class Convolution {
   torch() {
     if (!this.ok) return this.found.map(([, text]) => `# ${text}\n`).join("");
     const { g, shapes, x, w, b } = this, pair = (two) => `(${two.join(", ")})`;
-    const tensor = (flat, shape) => `torch.tensor(${JSON.stringify(nested(flat, shape))}, dtype=torch.float64)`;
+    const tensor = (flat, shape) => `torch.tensor(${literal(nested(flat, shape))}, dtype=torch.float64)`;
     const lines = ["import torch", "import torch.nn.functional as F", "", `x = ${tensor(x, [1, ...shapes.x])}`,
       `w = ${tensor(w, shapes.w)}`, `b = ${tensor(b, shapes.b)}`];
     const [top, bottom, left, right] = g.padding, even = top === bottom && left === right;

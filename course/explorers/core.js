@@ -2,7 +2,7 @@
 // A convolution's settings `g` are the constructor's: size [H, W], kernel_size, stride, dilation [rows, columns],
 // padding [top, bottom, left, right], padding_mode, in_channels, out_channels, transposed, output_padding.
 
-export const LARGEST = 64; // rows or columns of an input that is drawn
+export const LARGEST = 64, MOST_NUMBERS = 1000000; // rows or columns of an input that is drawn; weights or inputs in all
 
 export function axisOf(g, axis) {
   return {
@@ -128,6 +128,9 @@ export function remarks(g) {
   if (!isWhole([...g.padding, ...g.output_padding], 0))
     say("error", "Padding is a whole number from 0 up: to lose rows, crop the input.");
   if (found.length) return found;
+  const weights = g.in_channels * g.out_channels * g.kernel_size[0] * g.kernel_size[1], inputs = g.in_channels * g.size[0] * g.size[1];
+  if (Math.max(weights, inputs) > MOST_NUMBERS)
+    say("error", `${show(weights)} weights and ${show(inputs)} inputs are too many to work out here (${show(MOST_NUMBERS)} at most): take fewer channels or filters.`);
   ["rows", "columns"].forEach((name, axis) => axisRemarks(g, axis, name, say));
   if (g.transposed && g.padding_mode !== "zeros")
     say("error", `A transposed convolution knows only zeros, not “${g.padding_mode}”: torch raises ValueError too.`);
@@ -138,17 +141,18 @@ function axisRemarks(g, axis, name, say) {
   const { size, kernel, stride, dilation, before, after, mode, extra } = axisOf(g, axis);
   const span = dilation * (kernel - 1) + 1, room = size + before + after, out = outputSize(g, axis);
   if (size > LARGEST)
-    say("error", `${size} ${name} are too many to draw (${LARGEST} at most); the formula still holds: ${out} out.`);
+    say("error", `${size} ${name} are too many to draw (${LARGEST} at most)${out >= 1 ? `; the formula still holds: ${out} out` : ""}.`);
   else if (g.transposed && out < 1) say("error", `The padding crops away all ${name} of the output: ${show(out)} are left.`);
+  else if (!g.transposed && room > 4 * LARGEST) say("error", `${room} ${name} of padded input are too many to draw.`);
   else if (out > 4 * LARGEST) say("error", `${out} ${name} of output are too many to draw; the formula still holds.`);
   else if (!g.transposed && span > room)
     say("error", `The kernel spans ${span} ${name}, the padded input has ${room}: pad ${span - room} more, or take a smaller kernel or dilation.`);
   else if (mode === "reflect" && Math.max(before, after) >= size)
-    say("error", `Reflecting needs padding smaller than the input: ${Math.max(before, after)} ${name} cannot be mirrored out of ${size}.`);
+    say("error", `Reflecting needs padding smaller than the input: ${counted(Math.max(before, after), name)} cannot be mirrored out of ${size}.`);
   else if (mode === "circular" && Math.max(before, after) > size)
-    say("error", `Wrapping round needs padding no larger than the input: ${Math.max(before, after)} is more than ${size} ${name}.`);
+    say("error", `Wrapping round needs padding no larger than the input: ${Math.max(before, after)} is more than ${counted(size, name)}.`);
   else if (g.transposed && extra >= Math.max(stride, dilation))
-    say("error", `Output padding must be smaller than the stride or the dilation: ${extra} extra ${name} against ${Math.max(stride, dilation)}.`);
+    say("error", `Output padding must be smaller than the stride or the dilation: ${extra} more ${extra === 1 ? "is" : "are"} asked for against ${Math.max(stride, dilation)}.`);
   else if (!g.transposed) unreadRemark(g, axis, name, say);
 }
 
@@ -159,6 +163,7 @@ function unreadRemark(g, axis, name, say) {
   if (unread.length) say("note", `No window reads ${unread.length} of the ${padded} ${read.length} ${name} (hatched): ${listed(unread)}.`);
 }
 
+const counted = (n, name) => `${n} ${n === 1 ? name.slice(0, -1) : name}`;
 const listed = (numbers) => numbers.slice(0, 6).join(", ") + (numbers.length > 6 ? " …" : "");
 
 // Numbers to start from: digits where they can be read, rings (a zone plate) where only the picture can.
@@ -192,11 +197,12 @@ export function startWeights(g) {
 
 export const startBias = (channels) => Float64Array.from({ length: channels }, (_, o) => o + 1);
 
-// A number as people write it: a true minus sign, four digits that count.
+// A number as people write it: a true minus sign; whole numbers in full, others with four digits that count, and no false zeros.
 export function show(value) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value > 0 ? "∞" : "−∞";
-  const text = Number.isInteger(value) && Math.abs(value) < 1e6 ? String(value) : String(+value.toPrecision(4));
-  return text.replace("-", "−");
+  const size = Math.abs(value), text = Number.isSafeInteger(value) ? String(value)
+    : size >= 1e6 ? value.toExponential(3).replace("+", "") : size >= 1e4 ? value.toFixed(0) : String(+value.toPrecision(4));
+  return text.replaceAll("-", "−");
 }
 
 // Python source: the literal of a value, the shortest form of a pair or four sides, and the constructor call.
@@ -205,7 +211,7 @@ export function literal(value) {
   if (typeof value === "boolean") return value ? "True" : "False";
   if (typeof value === "string") return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
-  return String(value);
+  return Number.isFinite(value) ? String(value) : `float("${Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf"}")`;
 }
 
 export function shortest(sides) {

@@ -6,7 +6,8 @@ import { el } from "./ui.js";
 export const PAD = 1, UNREAD = 2, WINDOW = 4, TOUCHED = 8, WRONG = 16, EMPTY = 32;
 
 export class Grid {
-  // `move(row, col, pressed)` on pointer and arrows (pressed: a button is down, or Shift; a 4th argument tells keys), `pin(row, col)` on click and Enter, `type(text)` on a digit.
+  // `move(row, col, pressed, how)` on pointer and arrows (pressed: a button is down, or Shift; how: "key", or "down" where a
+  // pointer comes down), `pin(row, col)` on click and Enter, `type(text)` on a digit.
   constructor(page, label, { move = null, pin = null, type = null, biggest = 34, tall = 460 } = {}) {
     Object.assign(this, { page, move, pin, type, biggest, tall, spec: null });
     this.title = el("figcaption", {}, label);
@@ -29,7 +30,7 @@ export class Grid {
       const row = Math.floor((event.clientY - box.top - this.edge) / this.cell);
       return [Math.max(0, Math.min(s.rows - 1, row)), Math.max(0, Math.min(s.cols - 1, col))];
     };
-    const to = (event, act) => { const place = at(event); if (place) act?.(place[0] + this.spec.top, place[1] + this.spec.left, event.buttons > 0); };
+    const to = (event, act) => { const place = at(event); if (place) act?.(place[0] + this.spec.top, place[1] + this.spec.left, event.buttons > 0, event.type === "pointerdown" && "down"); };
     // a mouse at rest also "moves" when the page shifts under it: only real moves count
     const moved = (e) => (e.pointerType === "mouse" && `${e.screenX},${e.screenY}` !== this.page.pointer) || e.buttons;
     this.canvas.addEventListener("pointermove", (e) => moved(e) && to(e, this.move));
@@ -46,7 +47,7 @@ export class Grid {
     const [row, col] = s.cursor ?? s.start ?? [s.top, s.left];
     const within = (n, first, count) => Math.max(first, Math.min(first + count - 1, n));
     const leap = s.leap ?? 1;
-    if (step) this.move(within(row + leap * step[0], s.top, s.rows), within(col + leap * step[1], s.left, s.cols), event.shiftKey, true);
+    if (step) this.move(within(row + leap * step[0], s.top, s.rows), within(col + leap * step[1], s.left, s.cols), event.shiftKey, "key");
     else if (event.key === "Enter" && this.pin) this.pin(row, col);
     else if (this.type && /^[-0-9.]$/.test(event.key)) return this.type();
     else return;

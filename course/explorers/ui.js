@@ -99,8 +99,8 @@ export class Page {
     cancelAnimationFrame(this.frame);
     this.frame = null;
     if (!this.root.isConnected) return;
+    this.draw(); // first: fields show what it works out, and a field that is a draw behind overwrites what is typed
     this.fields.forEach((refresh) => refresh());
-    this.draw();
   }
 
   say(text) {
@@ -109,10 +109,11 @@ export class Page {
 
   key(event) {
     event.stopPropagation(); // else JupyterLab takes `d d` for "delete the cell"
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const bracket = ["[", "]"].includes(event.key);
+    if ((event.ctrlKey || event.metaKey || event.altKey) && !(bracket && event.altKey)) return; // many keyboards need Alt for brackets
     if (event.key === "Escape") return this.leave(event);
     const own = event.target.closest("input, select, textarea, button, summary");
-    if (own && !["[", "]"].includes(event.key)) return;
+    if (own && !bracket) return;
     if (own?.matches("textarea")) return;
     const act = this.keys[event.key === " " ? "Space" : event.key];
     if (act && act(event) !== false) event.preventDefault();
@@ -167,24 +168,25 @@ export class Page {
   }
 
   reset(also = () => {}) {
-    return this.button("Reset", () => { also(); this.set(structuredClone(this.first)); }, "Reset to the settings of the call");
+    return this.button("Reset", () => { this.set(structuredClone(this.first)); also(); }, "Reset to the settings of the call");
   }
 
   // A slider through `count()` steps with [ and ] buttons and play; with reduced motion play makes one step.
   scrubber(label, { count, at, go, words, pace = 90 }) {
     const range = el("input", { type: "range", min: 0, step: 1, "aria-label": label, oninput: () => go(range.valueAsNumber) });
-    const step = (by) => go(Math.max(0, Math.min(count() - 1, at() + by)));
+    const some = () => Number.isInteger(count()) && count() >= 1; // settings that do not work leave nothing to step through
+    const step = (by) => some() && go(Math.max(0, Math.min(count() - 1, at() + by)));
     const play = this.button("▶", () => toggle(), `Play: ${label}`);
     const still = matchMedia("(prefers-reduced-motion: reduce)");
     const show = () => { play.textContent = this.playing ? "⏸" : "▶"; };
     const run = (token) => setTimeout(() => {
       if (this.playing !== token || !this.root.isConnected) return;
       step(1);
-      if (at() >= count() - 1) this.playing = null; else run(token);
+      if (!some() || at() >= count() - 1) this.playing = null; else run(token);
       show();
     }, pace);
     const toggle = () => {
-      if (count() < 1) return;
+      if (!some()) return;
       if (at() >= count() - 1) go(0);
       else if (still.matches) step(1);
       if (still.matches) return;
@@ -219,7 +221,7 @@ export class Page {
   }
 
   call() {
-    return constructorCall(this.pythonName, this.state, this.defaults, this.model.get("_function") || "");
+    return constructorCall(this.pythonName, this.state, this.defaults, /^\w+$/.exec(this.model.get("_function") ?? "")?.[0]); // a lambda has no name to write
   }
 
   help(lines) {

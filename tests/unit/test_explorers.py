@@ -164,12 +164,46 @@ def test_an_odd_answer_becomes_plain_data():
     def nothing(x, w, b, stride=1, padding=0):
         return None
 
-    assert ConvExplorer(nothing)._yours["shape"] == []
+    assert ConvExplorer(nothing)._yours["error"].startswith("returned None")
+
+    def ragged(x, w, b, stride=1, padding=0):
+        return [[1, 2], [3]]
+
+    assert ConvExplorer(ragged)._yours["error"].startswith("returned lists of different lengths")
+
+    def yields(x, w, b, stride=1, padding=0):
+        yield 1
+
+    assert ConvExplorer(yields)._yours["error"].startswith("returned a generator")
 
     def fails(x, w, b, stride=1, padding=0):
         raise KeyError("w")
 
-    assert ConvExplorer(fails)._yours["error"].startswith("KeyError")
+    assert ConvExplorer(fails)._yours["error"].startswith("raised KeyError")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dict(size=20000),
+        dict(in_channels=10**9),
+        dict(dilation=100000),
+        dict(padding=10**6, stride=10**6),
+        dict(stride=0),
+    ],
+)
+def test_a_function_is_not_asked_what_cannot_be_drawn(settings):
+    asked = []
+    explorer = ConvExplorer(lambda *arrays, **options: asked.append(arrays), **settings)
+    assert "no output" in explorer._yours["why"] and not asked
+    assert repr(explorer).startswith("ConvExplorer(") and "lambda" not in repr(explorer)
+
+
+def test_numbers_are_taken_from_numpy_and_ragged_rows_refused():
+    assert ConvExplorer(size=np.int64(5), stride=np.array([1, 2])).size == [5, 5]
+    for ragged in ([[[1, 2], [3]]], [["a"]], []):
+        with pytest.raises(traitlets.TraitError, match="x needs"):
+            ConvExplorer(x=ragged)
 
 
 def test_the_question_of_the_browser_is_answered_with_its_name():

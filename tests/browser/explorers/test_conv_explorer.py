@@ -221,3 +221,43 @@ def test_stopping_removes_it_and_lets_go_of_the_model(show):
     shown.page.evaluate("stop(); model.set('stride', [2, 2])")
     shown.settle()
     assert shown.page.locator(".cx").count() == 0
+
+
+FIELDS = {"value of the chosen input": "x", "value of the chosen weight": "w", "bias of the filter": "b"}
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_number_is_stored_as_it_is_typed_key_by_key(show, field):
+    shown = show(ConvExplorer())
+    box = shown.page.get_by_label(field)
+    for typed in ("125", "-2.25"):
+        box.press("Control+a")
+        shown.page.keyboard.type(typed, delay=40)
+        assert float(typed) in np.ravel(shown.state(FIELDS[field]))
+        assert box.input_value() == typed
+
+
+def test_padding_that_copies_an_input_brings_it_to_an_output_again(show):
+    shown = show(ConvExplorer(size=3, padding=1, padding_mode="reflect"))
+    for key in ("ArrowRight", "ArrowDown"):
+        shown.grid("Input").press(key)
+    assert shown.sentence() == "Input row 1, column 1 goes into 9 outputs of each filter."
+    formula = shown.page.locator(".cx-formula").last.inner_text()
+    assert formula.count("g[0, 0, 0]") == 1 and "(1 + " in formula
+
+
+def test_settings_too_large_to_work_out_are_explained(show):
+    shown = show(ConvExplorer())
+    shown.fill("Channels", 10**9)
+    assert "too many to work out here" in shown.text(".cx-remarks")
+    shown.fill("Channels", 1)
+    shown.fill("Padding (top, bottom, left, right): top", 10**6)
+    assert "rows of padded input are too many to draw" in shown.text(".cx-remarks")
+
+
+def test_a_step_while_the_settings_do_not_work_changes_nothing(show):
+    shown = show(ConvExplorer())
+    shown.fill("Kernel: rows", 20)
+    shown.page.get_by_label("Kernel: rows").press("]")
+    shown.fill("Kernel: rows", 3)
+    assert shown.sentence().startswith("Output row 0, column 0")
