@@ -1,5 +1,5 @@
 // One convolution with its numbers: what ConvExplorer shows, worked out without a page.
-import { forward, inverse, literal, nested, overlay, products, reach, readPlaces, remarks, show, sourceIndex, startBias,
+import { bracketed, forward, inverse, literal, nested, overlay, products, reach, readPlaces, remarks, show, sourceIndex, startBias,
   startInput, startWeights, touches, weightIndex } from "./core.js";
 
 const FOUR = { size: [63, 63], kernel_size: [11, 11], stride: [4, 4], in_channels: 3, out_channels: 4 };
@@ -175,5 +175,4 @@ export class Convolution {
   }
 }
 
-const bracketed = (value) => (value < 0 ? `(${show(value)})` : show(value));
 const cut = (terms) => (terms.length > 28 ? [...terms.slice(0, 20), `… ${terms.length - 21} more …`, terms.at(-1)] : terms).join(" + ");

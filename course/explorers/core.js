@@ -128,12 +128,12 @@ export function remarks(g) {
   if (!isWhole([...g.padding, ...g.output_padding], 0))
     say("error", "Padding is a whole number from 0 up: to lose rows, crop the input.");
   if (found.length) return found;
-  const weights = g.in_channels * g.out_channels * g.kernel_size[0] * g.kernel_size[1], inputs = g.in_channels * g.size[0] * g.size[1];
-  if (Math.max(weights, inputs) > MOST_NUMBERS)
-    say("error", `${show(weights)} weights and ${show(inputs)} inputs are too many to work out here (${show(MOST_NUMBERS)} at most): take fewer channels or filters.`);
   ["rows", "columns"].forEach((name, axis) => axisRemarks(g, axis, name, say));
   if (g.transposed && g.padding_mode !== "zeros")
     say("error", `A transposed convolution knows only zeros, not “${g.padding_mode}”: torch raises ValueError too.`);
+  const weights = g.in_channels * g.out_channels * g.kernel_size[0] * g.kernel_size[1], inputs = g.in_channels * g.size[0] * g.size[1];
+  if (!found.some(([kind]) => kind === "error") && Math.max(weights, inputs) > MOST_NUMBERS)
+    say("error", `${show(weights)} weights and ${show(inputs)} inputs are too many to work out here (${show(MOST_NUMBERS)} at most): take fewer channels or filters.`);
   return found;
 }
 
@@ -204,6 +204,7 @@ export function show(value) {
     : size >= 1e6 ? value.toExponential(3).replace("+", "") : size >= 1e4 ? value.toFixed(0) : String(+value.toPrecision(4));
   return text.replaceAll("-", "−");
 }
+export const bracketed = (value) => (value < 0 ? `(${show(value)})` : show(value));
 
 // Python source: the literal of a value, the shortest form of a pair or four sides, and the constructor call.
 export function literal(value) {

@@ -2,7 +2,7 @@
 import { literal, show } from "./core.js";
 import { Page, el } from "./ui.js";
 import { Grid, TOUCHED, WRONG } from "./grid.js";
-import { dropRemarks, expectation, maskOf, net, through } from "./masks.js";
+import { agreement, dropRemarks, expectation, maskOf, net, through } from "./masks.js";
 
 class DropoutLab {
   constructor(model) {
@@ -46,8 +46,14 @@ class DropoutLab {
     this.page.schedule();
   }
 
+  // In evaluation nothing is dropped, and for p = 1 everything is.
+  turnable() {
+    return this.page.state.training && this.page.state.p < 1;
+  }
+
   flip(row, col) {
     this.at = [row, col];
+    if (!this.turnable()) return;
     const unit = `${row},${col}`;
     if (!this.flips.delete(unit)) this.flips.add(unit);
     this.page.schedule();
@@ -55,7 +61,7 @@ class DropoutLab {
 
   masks() {
     const { units, p } = this.page.state;
-    return maskOf(this.number, units, p).map((row, layer) => row.map((bit, unit) => (this.flips.has(`${layer},${unit}`) ? 1 - bit : bit)));
+    return maskOf(this.number, units, p).map((row, layer) => row.map((bit, unit) => (this.turnable() && this.flips.has(`${layer},${unit}`) ? 1 - bit : bit)));
   }
 
   solve() {
@@ -80,6 +86,7 @@ class DropoutLab {
     this.at = [this.at[0], Math.min(this.at[1], state.units - 1)];
     const masks = state.training ? this.masks() : null, values = through(now.layers, state.x, state, masks);
     const bits = Float64Array.from((masks ?? [0, 1].map(() => Array(state.units).fill(1))).flat());
+    this.mask.below.hidden = !this.turnable();
     this.mask.draw({ rows: 2, cols: state.units, values: bits, scale: 2, cursor: this.at, flags: Uint8Array.from(bits, (bit) => (bit ? TOUCHED : WRONG)),
       text: (n) => (bits[n] ? "on" : "off"), title: state.training ? `Mask ${this.number} (a row a hidden layer)` : "In evaluation nothing is dropped" });
     this.drawNet(now, values, masks);
@@ -87,8 +94,7 @@ class DropoutLab {
     const dropped = bits.length - bits.reduce((sum, bit) => sum + bit, 0), out = values[3][0];
     const first = state.training ? `Mask ${this.number} drops ${dropped} of ${bits.length} hidden units and gives ${show(out)}.` : `The whole net gives ${show(out)}.`;
     page.say(`${first} The mean of ${state.masks} masks is ${show(now.means.at(-1))}, of all ${4 ** state.units} masks by their odds ${show(now.expected)}; the whole net, scaled, gives ${show(now.whole[3][0])}.`);
-    const gap = Math.abs(now.expected - now.whole[3][0]) < 1e-9 ? "exactly: between linear units scaling is the average" : "nearly: ReLU bends, so that scaling is only about the average";
-    this.sums.textContent = `kept units are ${state.inverted ? `multiplied by 1 / (1 − ${show(state.p)}) in training, by 1 in evaluation` : `left as they are in training, multiplied by 1 − ${show(state.p)} in evaluation`}\naverage of all masks = scaled whole net, ${gap}`;
+    this.sums.textContent = agreement(state, now.expected, now.whole[3][0]).join("\n");
   }
 
   paper(canvas, width, height) {

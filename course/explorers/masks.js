@@ -1,5 +1,5 @@
 // Maths of DropoutLab: a net of three inputs, two hidden layers of `units` and one output, with units dropped.
-import { hash } from "./core.js";
+import { hash, show } from "./core.js";
 
 const weight = (layer, to, from) => ((hash(layer, to, from) % 9) - 4) / 4; // quarters from -1 to 1
 
@@ -39,12 +39,23 @@ export function expectation(layers, x, settings) {
   return mean;
 }
 
+// How kept units are scaled, and whether the mean over all masks is the scaled whole net: two lines.
+export function agreement({ p, activation, inverted }, mean, whole) {
+  if (p === 1 && inverted) return ["1 / (1 − 1) has no value: torch drops everything in training and nothing in evaluation", "average of all masks = the output’s bias, not the whole net"];
+  const why = p === 0 ? "exactly: nothing is dropped" : p === 1 ? "exactly: everything is dropped"
+    : activation === "linear" ? "exactly: between linear units scaling is the average"
+      : Math.abs(mean - whole) < 1e-9 ? "exactly here, though ReLU bends: elsewhere scaling is only about the average"
+        : "nearly: ReLU bends, so that scaling is only about the average";
+  return [`kept units are ${inverted ? `multiplied by 1 / (1 − ${show(p)}) in training, by 1 in evaluation` : `left as they are in training, multiplied by 1 − ${show(p)} in evaluation`}`,
+    `average of all masks = scaled whole net, ${why}`];
+}
+
 export function dropRemarks({ p, units, masks, x }) {
   const found = [];
   if (!(p >= 0 && p <= 1)) found.push(["error", "p is the probability of dropping a unit: from 0 to 1."]);
   if (!(Number.isInteger(units) && units >= 1 && units <= 6)) found.push(["error", "A hidden layer has 1 to 6 units here, so that all masks can be counted."]);
   if (!(Number.isInteger(masks) && masks >= 1 && masks <= 2000)) found.push(["error", "The masks are a whole number from 1 to 2000."]);
   if (!(x.length === 3 && x.every(Number.isFinite))) found.push(["error", "The net has three inputs."]);
-  if (p === 1) found.push(["note", "With p = 1 nothing is left: the output is its bias."]);
+  if (p === 1) found.push(["note", "With p = 1 every mask drops all units: what is left is the bias of the output."]);
   return found;
 }

@@ -1,5 +1,5 @@
 // NormLab: which numbers share a mean, and what normalising them does, in training and in evaluation.
-import { literal, nested, show } from "./core.js";
+import { bracketed, literal, nested, show } from "./core.js";
 import { Page, el } from "./ui.js";
 import { Grid, WINDOW } from "./grid.js";
 import { batchOf, normRemarks, normalized, running, setOf } from "./norms.js";
@@ -57,7 +57,8 @@ class NormLab {
     const found = normRemarks(g), ok = !found.some(([kind]) => kind === "error"), now = (this.now = { version: page.version, seen: this.seen, found, ok });
     if (!ok) return now;
     now.x = batchOf(this.seen, g);
-    now.kept = g.batch * g.places > 1 ? running(g, this.seen) : null;
+    now.trained = g.batch * g.places > 1 ? this.seen : 0; // a batch of one number a channel cannot be trained on
+    now.kept = running(g, now.trained);
     Object.assign(now, normalized(now.x, g, now.kept));
     return now;
   }
@@ -117,14 +118,14 @@ class NormLab {
     };
     const cell = (v) => el("td", {}, v === undefined ? "–" : show(Math.round(1000 * v) / 1000 + 0));
     this.body.replaceChildren(...Array.from({ length: g.channels }, (_, c) => el("tr", {}, el("th", { scope: "row" }, String(c)),
-      [...of(x, c), ...of(out, c), ...(g.kind === "batch" && kept ? [kept.mean[c], kept.variance[c]] : [undefined, undefined])].map(cell))));
+      [...of(x, c), ...of(out, c), ...(g.kind === "batch" ? [kept.mean[c], kept.variance[c]] : [undefined, undefined])].map(cell))));
   }
 
-  tell({ x, out, sets }, set, count) {
+  tell({ x, out, sets, trained }, set, count) {
     const g = this.page.state, [row, col] = this.at, k = row * g.channels * g.places + col, { mean, variance } = sets[set];
-    const source = g.kind === "batch" && !g.training ? `the running statistics of ${this.seen} batches` : `${count} numbers`;
+    const source = g.kind === "batch" && !g.training ? `the running statistics of ${trained} batches` : `${count} numbers`;
     this.page.say(`Sample ${row}, channel ${Math.floor(col / g.places)}, place ${col % g.places}: ${show(x[k])} becomes ${show(out[k])}, by the mean ${show(mean)} and variance ${show(variance)} of ${source}.`);
-    this.formula.textContent = `γ·(x − mean) / √(variance + ε) + β = ${show(g.gamma)}·(${show(x[k])} − ${show(mean)}) / √(${show(variance)} + ${show(g.eps)}) + ${show(g.beta)} = ${show(out[k])}`;
+    this.formula.textContent = `γ·(x − mean) / √(variance + ε) + β = ${show(g.gamma)}·(${show(x[k])} − ${bracketed(mean)}) / √(${show(variance)} + ${show(g.eps)}) + ${bracketed(g.beta)} = ${show(out[k])}`;
   }
 
   torch() {
@@ -139,5 +140,6 @@ class NormLab {
     return ["import torch", "import torch.nn.functional as F", "", `x = ${tensor(nested(now.x, shape))}`, ...kept, `out = ${call}`, "print(out)", ""].join("\n");
   }
 }
+
 
 export default { render: ({ model, el: host }) => new NormLab(model).show(host) };

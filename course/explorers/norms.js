@@ -59,11 +59,14 @@ export function normalized(x, g, kept) {
 export function normRemarks(g) {
   const found = [], whole = (n, most) => Number.isInteger(n) && n >= 1 && n <= most, size = g.batch * g.places;
   if (!(whole(g.batch, 16) && whole(g.channels, 8) && whole(g.places, 16))) return [["error", "The batch has 1 to 16 samples, 1 to 8 channels and 1 to 16 places here."]];
-  if (!(Number.isInteger(g.groups) && g.groups >= 1 && g.channels % g.groups === 0)) found.push([g.kind === "group" ? "error" : "note", `${g.channels} channels cannot be split into ${g.groups} equal groups.`]);
+  if (g.kind === "group" && !(Number.isInteger(g.groups) && g.groups >= 1 && g.channels % g.groups === 0)) found.push(["error", `${g.channels} channels cannot be split into ${g.groups} equal groups.`]);
   if (!(g.momentum >= 0 && g.momentum <= 1)) found.push(["error", "The momentum is the weight of the new batch: from 0 to 1."]);
   if (!(g.eps > 0)) found.push(["error", "ε is more than 0: it keeps the division safe."]);
-  if (g.kind === "batch" && size === 1) found.push(["error", "One number a channel has no spread: batch normalisation needs more samples or places (torch raises ValueError)."]);
+  if (g.kind === "batch" && size === 1) found.push(g.training
+    ? ["error", "One number a channel has no spread: batch normalisation needs more samples or places (torch raises ValueError)."]
+    : ["note", "A batch of one number a channel cannot be trained on: the running mean stays 0 and the running variance 1."]);
   if (g.kind === "instance" && g.places === 1) found.push(["error", "One number has no spread: instance normalisation needs more places (torch raises ValueError)."]);
+  if (g.kind === "group" && size === 1 && g.groups === g.channels) found.push(["error", "One number has no spread: group normalisation needs more samples, places or channels a group (torch raises ValueError)."]);
   if (g.kind !== "batch" && !g.training) found.push(["note", "Evaluation is no different: only batch normalisation keeps running statistics."]);
   if (g.kind === "batch" && g.training && g.batch === 1 && size > 1) found.push(["note", "With a batch of 1 this is instance normalisation, and the running statistics jump about."]);
   return found;

@@ -1,8 +1,8 @@
 // OptimizerPlane: paths of several optimizers over one surface, and the rates and betas with which one converges.
 import { show } from "./core.js";
 import { Page, el } from "./ui.js";
-import { Grid } from "./grid.js";
-import { METHODS, REACH, SURFACES, convergence, height, placeOfRate, rateAt, walk } from "./optimizers.js";
+import { Grid, UNREAD } from "./grid.js";
+import { METHODS, RATES, REACH, SURFACES, convergence, ending, height, placeOfRate, rateAt, walk } from "./optimizers.js";
 
 const FINE = 161, COARSE = 40; // cells of the plane and of the map
 const LINES = { descent: ["#1464b4", "#7cb8f5", []], momentum: ["#a8480b", "#ffb070", [7, 3]], average: ["#7a1fa2", "#dca0f5", [2, 3]],
@@ -15,8 +15,7 @@ class OptimizerPlane {
     this.step = page.state.steps;
     this.plane = new Grid(page, "Plane", { biggest: 20, tall: 440, pin: (row, col) => this.put(row, col),
       move: (row, col, pressed, keyed) => (pressed || keyed) && this.put(row, col) });
-    this.map = new Grid(page, "Map", { biggest: 20, tall: 440, pin: (row, col) => this.tune(row, col),
-      move: (row, col, pressed, keyed) => (pressed || keyed) && this.tune(row, col) });
+    this.map = new Grid(page, "Map", { biggest: 20, tall: 440, move: (row, col, pressed, how) => (pressed || how) && this.tune(row, col, how === "key") });
     for (const grid of [this.plane, this.map]) grid.canvas.style.touchAction = "none"; // dragging, not scrolling
   }
 
@@ -27,7 +26,7 @@ class OptimizerPlane {
     this.formula = el("p", { class: "cx-formula" });
     this.legend = el("div", { class: "cx-bar" }, Object.entries(METHODS).map(([name, [label]]) => this.entry(name, label)));
     this.plane.below.append("Drag the start, or move it with the arrows.");
-    this.map.below.append("Across: learning rate, 0.001 to 1.5 by even factors. Down: β, 0 to 0.99. Blue has come closer, orange has run away. Choose a place to use it.");
+    this.map.below.append("Across: learning rate, 0.001 to 1.5 by even factors. Down: β, 0 to 0.99. Blue has come closer, orange and hatched has ended higher. Choose a place to use it.");
     this.scrub = page.scrubber("step by step", { count: () => page.state.steps + 1, at: () => Math.min(this.step, page.state.steps), go: (n) => this.goTo(n), words: () => `step ${this.step}`, pace: 60 });
     const bar = el("div", { class: "cx-bar" },
       page.choice("Surface", Object.entries(SURFACES).map(([key, [name]]) => [key, name]), () => page.state.surface, (surface) => page.set({ surface })),
@@ -83,6 +82,7 @@ class OptimizerPlane {
     if (this.asked !== asked) {
       this.asked = asked;
       this.converged = convergence(state.surface, state.mapped, state.start, state.steps, COARSE);
+      this.hatched = Uint8Array.from(this.converged, (left) => (left > 0 ? UNREAD : 0));
     }
     return this.now;
   }
@@ -105,10 +105,10 @@ class OptimizerPlane {
     const cellOf = ([x, y]) => [Math.round(((REACH - y) / (2 * REACH)) * (FINE - 1)), Math.round(((x + REACH) / (2 * REACH)) * (FINE - 1))];
     this.plane.draw({ rows: FINE, cols: FINE, bare: true, values: this.ground(state.surface), scale: 1, cursor: cellOf(state.start), leap: 2,
       title: SURFACES[state.surface][0].replace(/^./, (c) => c.toUpperCase()), over: (paper, edge, cell) => this.paths(paper, edge, cell * (FINE - 1)) });
-    const beta = Math.max(0, Math.min(COARSE - 1, Math.round((state.beta / 0.99) * (COARSE - 1))));
-    const rate = Math.max(0, Math.min(COARSE - 1, placeOfRate(state.rate, COARSE)));
-    this.map.draw({ rows: COARSE, cols: COARSE, bare: true, values: this.converged, scale: 6, cursor: [beta, rate], text: () => "",
-      title: `What ${METHODS[state.mapped][0]} reaches in ${state.steps} steps` });
+    this.spot = [Math.round((state.beta / 0.99) * (COARSE - 1)), placeOfRate(state.rate, COARSE)].map((n) => Math.max(0, Math.min(COARSE - 1, n)));
+    const title = `What ${METHODS[state.mapped][0]} reaches in ${state.steps} steps`;
+    this.map.draw({ rows: COARSE, cols: COARSE, bare: true, values: this.converged, flags: this.hatched, scale: 6, start: this.spot, cursor: this.outside() ? null : this.spot,
+      text: () => "", title, label: `${title}: learning rates across, β down` });
     this.tell(now);
   }
 
@@ -134,8 +134,21 @@ class OptimizerPlane {
       const [x, y] = path.subarray(2 * t, 2 * t + 2), left = height(state.surface, x, y);
       return Number.isFinite(x) && left < 1e6 ? `${METHODS[name][0]} at (${thousandths(x)}, ${thousandths(y)}), ${show(left)} above the lowest` : `${METHODS[name][0]} has run away`;
     });
-    this.page.say(`After ${t} step${t === 1 ? "" : "s"}: ${parts.join("; ") || "nothing moves"}.`);
+    this.page.say(`After ${t} step${t === 1 ? "" : "s"}: ${parts.join("; ") || "nothing moves"}. ${this.tellMap(state)}`);
     this.formula.textContent = state.methods.map((name) => `${METHODS[name][0]}: ${METHODS[name][1]}`).join("\n");
+  }
+
+  tellMap({ mapped, surface, start }) {
+    const outside = this.outside(), [row, col] = this.spot, { rate, beta } = settingsAt(row, col);
+    if (outside) return `This ${outside} lies outside the map.`;
+    if (!height(surface, ...start)) return "The map tells nothing: the start is the lowest place.";
+    return `On the map, ${METHODS[mapped][0]} with rate ${show(rate)} and β ${show(beta)} ${ending(this.converged[row * COARSE + col])}.`;
+  }
+
+  // What of the settings the map does not show.
+  outside() {
+    const { rate, beta } = this.page.state;
+    return rate < RATES[0] || rate > RATES[1] ? "learning rate" : beta > 0.99 ? "β" : "";
   }
 
   goTo(n) {
@@ -148,8 +161,10 @@ class OptimizerPlane {
     this.page.set({ start: [round((2 * REACH * col) / (FINE - 1) - REACH), round(REACH - (2 * REACH * row) / (FINE - 1))] });
   }
 
-  tune(row, col) {
-    this.page.set({ beta: Math.round((990 * row) / (COARSE - 1)) / 1000, rate: Number(rateAt(col, COARSE).toPrecision(3)) });
+  // An arrow changes what lies along it and leaves the other as it is, whatever it is.
+  tune(row, col, keyed) {
+    const { rate, beta } = settingsAt(row, col), [oldRow, oldCol] = this.spot;
+    this.page.set({ ...(keyed && row === oldRow ? {} : { beta }), ...(keyed && col === oldCol ? {} : { rate }) });
   }
 
   torch() {
@@ -167,6 +182,7 @@ class OptimizerPlane {
   }
 }
 
+const settingsAt = (row, col) => ({ beta: Math.round((990 * row) / (COARSE - 1)) / 1000, rate: Number(rateAt(col, COARSE).toPrecision(3)) });
 const thousandths = (value) => show(Math.round(1000 * value) / 1000 + 0);
 
 export default { render: ({ model, el: host }) => new OptimizerPlane(model).show(host) };

@@ -1,5 +1,5 @@
 // Maths of OptimizerPlane: surfaces of two weights, and the steps that walk down them.
-import { hash } from "./core.js";
+import { hash, show } from "./core.js";
 
 const CURVE = 25; // how much steeper the ravine is across than along
 // Name -> [what to call it, f(x, y), its gradient's terms, its least value, noise added to the gradient].
@@ -89,6 +89,12 @@ export function height(surface, x, y) {
 export const RATES = [0.001, 1.5]; // the map's learning rates, by even factors; its betas are even from 0 to 0.99
 export const rateAt = (n, count) => RATES[0] * (RATES[1] / RATES[0]) ** (n / (count - 1));
 export const placeOfRate = (rate, count) => Math.round((Math.log(rate / RATES[0]) / Math.log(RATES[1] / RATES[0])) * (count - 1));
+
+// What a number of the map means.
+export function ending(left) {
+  if (left >= 6) return "has run away";
+  return left > -6 ? `ends ${show(Number((10 ** left).toPrecision(2)))} times as high as it started` : "ends at most a millionth as high as it started";
+}
 
 // For each beta (rows) and rate (columns): log10 of what is left of the start's height, from -6 to 6.
 export function convergence(surface, method, start, steps, count) {

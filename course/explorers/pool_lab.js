@@ -1,5 +1,5 @@
 // PoolLab: what a window keeps, what a shift by one pixel changes, and where the gradient goes.
-import { nested, overlay, show, startInput } from "./core.js";
+import { bracketed, literal, nested, overlay, show, startInput } from "./core.js";
 import { Page, el } from "./ui.js";
 import { Grid, TOUCHED, UNREAD, WINDOW, WRONG } from "./grid.js";
 import { pool, poolRemarks, pooled, reads, shifted, windowOf } from "./pooling.js";
@@ -17,9 +17,10 @@ export const PRESETS = {
 
 class PoolLab {
   constructor(model) {
-    this.cursor = { side: "out", row: 0, col: 0 };
+    this.side = "out"; // where the cursor is
+    this.chosen = [0, 0]; // the last output that it was on
+    this.cell = [0, 0]; // the last input
     this.pinned = null;
-    this.cell = [0, 0];
     const page = (this.page = new Page(model, { title: "Pooling, window by window", pythonName: "PoolLab",
       draw: () => this.draw(), keys: { Home: () => this.home() } }));
     const into = { move: (row, col) => this.go("in", row, col), type: () => this.field.select() };
@@ -43,7 +44,7 @@ class PoolLab {
     this.grad.below.append(this.only);
     this.grids = el("div", { class: "cx-grids" }, [this.input, this.output, this.before, this.grad].map((grid) => grid.node));
     this.scrub = page.scrubber("every window in turn", { count: () => this.solve().out?.length ?? 0, at: () => this.at(),
-      go: (n) => this.go("out", Math.floor(n / this.now.cols), n % this.now.cols), words: () => `row ${this.cursor.row}, column ${this.cursor.col}` });
+      go: (n) => this.go("out", Math.floor(n / this.now.cols), n % this.now.cols), words: () => `row ${this.chosen[0]}, column ${this.chosen[1]}` });
     return page.show(host, this.controls(), this.notes, this.grids, this.changes, this.scrub, page.live, this.formula,
       page.code({ PyTorch: () => this.torch() }),
       page.help(["Arrows move in a grid; Enter pins an output; digits edit the chosen input; Home goes back to the start.",
@@ -79,7 +80,7 @@ class PoolLab {
   }
 
   at() {
-    const { row, col } = this.cursor;
+    const [row, col] = this.chosen;
     return this.now?.ok ? Math.min(row, this.now.rows - 1) * this.now.cols + Math.min(col, this.now.cols - 1) : 0;
   }
 
@@ -92,22 +93,23 @@ class PoolLab {
     this.notes.replaceChildren(...now.found.map(([kind, text]) => el("li", { class: `cx-${kind}` }, text)));
     for (const part of [this.grids, this.scrub, this.formula, this.changes]) part.hidden = !now.ok;
     if (!now.ok) return page.say("These settings give no picture: the reason stands above.");
-    const { cursor } = this, forwards = cursor.side === "out", most = forwards ? [now.rows, now.cols] : size;
-    Object.assign(cursor, { row: Math.max(0, Math.min(most[0] - 1, cursor.row)), col: Math.max(0, Math.min(most[1] - 1, cursor.col)) });
+    const most = [now.rows, now.cols];
+    this.chosen = this.chosen.map((n, axis) => Math.min(n, most[axis] - 1));
     this.cell = this.cell.map((n, axis) => Math.min(n, size[axis] - 1));
-    if (this.pinned && !this.pinned.every((n, axis) => n < [now.rows, now.cols][axis])) this.pinned = null;
-    this.drawInputs(now, forwards);
+    if (this.pinned && !this.pinned.every((n, axis) => n < most[axis])) this.pinned = null;
+    const forwards = this.side === "out", source = forwards ? this.chosen : this.pinned ?? this.chosen; // whose gradient is shown alone
+    this.tell(now, forwards, source, this.drawInputs(now, forwards, source));
     this.drawOutputs(now, forwards);
-    this.tell(now, forwards);
   }
 
-  drawInputs(now, forwards) {
-    const { page: { state: g }, cursor } = this, [rows, cols] = g.size, flags = new Uint8Array(rows * cols);
+  // Returns the gradient that is shown.
+  drawInputs(now, forwards, source) {
+    const { page: { state: g } } = this, [rows, cols] = g.size, flags = new Uint8Array(rows * cols);
     for (let n = 0; n < flags.length; n++) if (!(now.read[0][Math.floor(n / cols)] && now.read[1][n % cols])) flags[n] |= UNREAD;
-    const places = forwards ? windowOf(g, cursor.row, cursor.col) : [], shares = forwards ? pooled(g.kind, places.map((p) => now.x[p]))[1] : [];
+    const places = forwards || this.alone ? windowOf(g, ...source) : [], shares = pooled(g.kind, places.map((p) => now.x[p]))[1];
     const gradFlags = flags.slice();
     places.forEach((p, n) => { flags[p] |= WINDOW; if (shares[n]) gradFlags[p] |= TOUCHED; });
-    const at = forwards ? null : [cursor.row, cursor.col], moved = g.shift.some(Boolean) ? `, moved by ${g.shift.map(show).join(", ")}` : "";
+    const at = forwards ? null : this.cell, moved = g.shift.some(Boolean) ? `, moved by ${g.shift.map(show).join(", ")}` : "";
     const common = { rows, cols, start: this.cell, cursor: at };
     this.input.draw({ ...common, flags, values: now.x, scale: largest(now.x), title: `Input ${rows} × ${cols}${moved}` });
     this.name.textContent = `x[${this.cell.join(", ")}] =`;
@@ -115,14 +117,15 @@ class PoolLab {
     if (this.alone) places.forEach((p, n) => { alone[p] = shares[n]; });
     const values = this.alone ? alone : now.grad;
     this.grad.draw({ ...common, flags: gradFlags, values, scale: largest(now.grad), title: `Gradient of ${this.alone ? "the chosen output" : "the summed outputs"}` });
+    return values;
   }
 
   drawOutputs(now, forwards) {
-    const { rows, cols, out, old } = now, { cursor, page: { state: g } } = this, flags = new Uint8Array(out.length), moved = g.shift.some(Boolean);
+    const { rows, cols, out, old } = now, { page: { state: g } } = this, flags = new Uint8Array(out.length), moved = g.shift.some(Boolean);
     let changed = 0, sum = 0;
     for (let n = 0; n < out.length; n++) if (Math.abs(out[n] - old[n]) > 1e-9) { changed++; sum += Math.abs(out[n] - old[n]); if (moved) flags[n] |= WRONG; }
-    if (!forwards) for (let n = 0; n < out.length; n++) if (windowOf(g, Math.floor(n / cols), n % cols).includes(cursor.row * g.size[1] + cursor.col)) flags[n] |= TOUCHED;
-    const spec = { rows, cols, flags, scale: largest(out), pinned: this.pinned, cursor: forwards ? [cursor.row, cursor.col] : null };
+    if (!forwards) for (let n = 0; n < out.length; n++) if (windowOf(g, Math.floor(n / cols), n % cols).includes(this.place())) flags[n] |= TOUCHED;
+    const spec = { rows, cols, flags, scale: largest(out), pinned: this.pinned, cursor: forwards ? this.chosen : null };
     this.output.draw({ ...spec, values: out, title: `Output ${rows} × ${cols}` });
     this.before.node.hidden = this.changes.hidden = !moved;
     if (!moved) return;
@@ -130,12 +133,12 @@ class PoolLab {
     this.changes.textContent = `The move changed ${changed} of ${out.length} outputs (crossed), by ${show(sum / out.length)} on average.`;
   }
 
-  tell(now, forwards) {
-    const { cursor: { row, col }, page: { state: g } } = this;
+  tell(now, forwards, source, grad) {
+    const { page: { state: g } } = this, [row, col] = forwards ? this.chosen : this.cell;
     if (!forwards) {
-      const n = row * g.size[1] + col;
+      const n = this.place(), of = this.alone ? ` for output row ${source[0]}, column ${source[1]} alone` : "";
       this.formula.textContent = this.pinned ? `pinned: ${this.formulaOf(now, ...this.pinned)}` : "";
-      return this.page.say(`Input row ${row}, column ${col} is ${show(now.x[n])}: its gradient is ${show(now.grad[n])}.`);
+      return this.page.say(`Input row ${row}, column ${col} is ${show(now.x[n])}: its gradient is ${show(grad[n])}${of}.`);
     }
     const count = g.kernel_size[0] * g.kernel_size[1];
     this.page.say(`Output row ${row}, column ${col}: ${WORDS[g.kind]} ${count} number${count > 1 ? "s" : ""} is ${show(now.out[row * now.cols + col])}.`);
@@ -143,14 +146,14 @@ class PoolLab {
   }
 
   formulaOf(now, row, col) {
-    const g = this.page.state, values = windowOf(g, row, col).map((p) => show(now.x[p])), few = values.length > 25 ? [...values.slice(0, 24), "…"] : values;
+    const g = this.page.state, values = windowOf(g, row, col).map((p) => (g.kind === "max" ? show : bracketed)(now.x[p])), few = values.length > 25 ? [...values.slice(0, 24), "…"] : values;
     const sum = { max: `max(${few.join(", ")})`, average: `(${few.join(" + ")}) / ${values.length}`, l2: `√(${few.map((v) => `${v}²`).join(" + ")})` }[g.kind];
     return `out[${row}, ${col}] = ${sum} = ${show(now.out[row * now.cols + col])}`;
   }
 
   go(side, row, col) {
-    this.cursor = { side, row, col };
-    if (side === "in") this.cell = [row, col];
+    this.side = side;
+    this[side === "in" ? "cell" : "chosen"] = [row, col];
     this.page.schedule();
   }
 
@@ -176,7 +179,7 @@ class PoolLab {
     if (!now.ok) return now.found.map(([, text]) => `# ${text}\n`).join("");
     const name = { max: "max_pool2d(x", average: "avg_pool2d(x", l2: "lp_pool2d(x, 2" }[kind];
     return ["import torch", "import torch.nn.functional as F", "",
-      `x = torch.tensor(${JSON.stringify(nested(now.x, [1, 1, ...size]))}, dtype=torch.float64, requires_grad=True)`,
+      `x = torch.tensor(${literal(nested(now.x, [1, 1, ...size]))}, dtype=torch.float64, requires_grad=True)`,
       `out = F.${name}, kernel_size=${two(kernel_size)}, stride=${two(stride)})`, "out.sum().backward()", "print(out)", "print(x.grad)", ""].join("\n");
   }
 }

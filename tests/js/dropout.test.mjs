@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { dropRemarks, expectation, maskOf, net, through } from "../../course/explorers/masks.js";
+import { agreement, dropRemarks, expectation, maskOf, net, through } from "../../course/explorers/masks.js";
 
 const cases = JSON.parse(readFileSync(new URL("./dropout_cases.json", import.meta.url)));
 const close = (a, b) => Math.abs(a - b) <= 1e-7 * (1 + Math.abs(b));
@@ -36,4 +36,15 @@ test("a p that is no probability and a net too large to count are explained", ()
   assert.deepEqual(kinds({ p: 1.2 }), ["error"]);
   assert.deepEqual(kinds({ units: 7 }), ["error"]);
   assert.deepEqual(kinds({ p: 1 }), ["note"]);
+});
+
+test("what is said of the average fits p, the units and the numbers", () => {
+  const said = (odd, mean = 1, whole = 1) => agreement({ p: 0.5, activation: "relu", inverted: true, ...odd }, mean, whole).join("; ");
+  for (const { settings, mean, whole } of cases) assert.equal(said(settings, mean, whole).includes("exactly"), Math.abs(mean - whole) < 1e-8);
+  assert.match(said({}, 1, 2), /nearly: ReLU bends/);
+  assert.match(said({}), /exactly here, though ReLU bends/);
+  assert.match(said({ activation: "linear" }), /exactly: between linear units/);
+  assert.match(said({ p: 0 }), /exactly: nothing is dropped/);
+  assert.match(said({ p: 1, inverted: false }), /exactly: everything is dropped/);
+  assert.match(said({ p: 1, activation: "linear" }, -0.25, 0.7188), /1 \/ \(1 − 1\) has no value: .*; average of all masks = the output’s bias, not the whole net/);
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { METHODS, SURFACES, convergence, height, placeOfRate, rateAt, slope, walk } from "../../course/explorers/optimizers.js";
+import { METHODS, SURFACES, convergence, ending, height, placeOfRate, rateAt, slope, walk } from "../../course/explorers/optimizers.js";
 
 const cases = JSON.parse(readFileSync(new URL("./optimizer_cases.json", import.meta.url)));
 
@@ -44,4 +44,11 @@ test("the map says for each rate and beta what is left", () => {
   assert.equal(map[19], 6); // the largest: away
   assert.equal(placeOfRate(rateAt(7, 20), 20), 7);
   assert.equal(Object.keys(METHODS).length, 5);
+});
+
+test("a number of the map is said in words", () => {
+  assert.equal(ending(6), "has run away");
+  assert.equal(ending(-6), "ends at most a millionth as high as it started");
+  assert.equal(ending(Math.log10(0.0123)), "ends 0.012 times as high as it started");
+  assert.equal(ending(2), "ends 100 times as high as it started");
 });

@@ -54,3 +54,41 @@ def test_linear_units_agree_with_the_scaled_net(show):
     mean, whole = re.search(r"odds (\S+); .* gives (\S+)\.$", shown.sentence()).groups()
     assert float(mean.replace("−", "-")) == pytest.approx(float(whole.replace("−", "-")), rel=1e-3)
     assert "exactly" in shown.text(".cx")
+
+
+def test_with_p_of_1_no_unit_is_taken_back_and_the_code_agrees(show):
+    shown = show(DropoutLab())
+    shown.grid("Mask").focus()
+    shown.page.keyboard.press("Enter")
+    shown.fill("p", 1)
+    shown.grid("Mask").focus()
+    shown.page.keyboard.press("ArrowRight")
+    shown.page.keyboard.press("Enter")
+    assert "drops 10 of 10" in shown.sentence()
+    assert not shown.page.get_by_text("Choose a unit to drop").is_visible()
+    names = {"print": lambda *_: None}
+    exec(shown.code("PyTorch"), names)
+    assert first_number(shown.sentence()) == pytest.approx(names["h"].item(), rel=1e-3)
+
+
+def test_in_evaluation_no_unit_is_dropped_nor_remembered(show):
+    shown = show(DropoutLab(), has_touch=True)
+    before = shown.sentence()
+    way = shown.page.get_by_role("combobox", name="The net is")
+    way.select_option("evaluation")
+    shown.settle()
+    assert not shown.page.get_by_text("Choose a unit to drop").is_visible()
+    shown.grid("In evaluation").focus()
+    shown.page.keyboard.press("Enter")
+    shown.grid("In evaluation").tap(position={"x": 100, "y": 30})
+    way.select_option("training")
+    assert shown.sentence() == before
+    assert shown.page.get_by_text("Choose a unit to drop").is_visible()
+
+
+def test_why_the_averages_agree_or_do_not_is_said_by_p_and_the_units(show):
+    shown = show(DropoutLab(p=0))
+    assert "exactly: nothing is dropped" in shown.text(".cx-formula")
+    shown.fill("p", 1)
+    assert "1 / (1 − 1) has no value" in shown.text(".cx-formula")
+    assert "scaled whole net" not in shown.text(".cx-formula")

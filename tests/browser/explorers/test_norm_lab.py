@@ -52,3 +52,24 @@ def test_a_batch_without_spread_is_explained(show):
     assert "One number a channel has no spread" in shown.text(".cx-error")
     shown.fill("Batch size", 2)
     assert shown.sentence().startswith("Sample 0")
+
+
+def test_a_batch_without_spread_is_no_fault_in_evaluation(show):
+    shown = show(NormLab(batch=1, places=1, training=False, beta=-1))
+    shown.page.get_by_label("Step on").click()
+    assert "by the mean 0 and variance 1 of the running statistics of 0 batches" in shown.sentence()
+    assert "cannot be trained on" in shown.text(".cx-note")
+    names = {"print": lambda *_: None}
+    exec(shown.code("PyTorch"), names)
+    assert becomes(shown.sentence()) == pytest.approx(names["out"][0, 0, 0].item(), rel=1e-3)
+
+
+def test_groups_are_not_spoken_of_where_there_are_none(show):
+    assert show(NormLab(channels=3)).page.locator(".cx-remarks li").count() == 0
+
+
+def test_negative_numbers_stand_in_brackets_in_the_formula(show):
+    shown = show(NormLab(beta=-1))
+    formula = shown.text(".cx-formula")
+    assert re.search(r"− \(−[\d.]+\)\) / √", formula)
+    assert "+ (−1) =" in formula

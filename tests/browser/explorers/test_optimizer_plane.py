@@ -76,6 +76,43 @@ def test_touch_chooses_a_start_and_ticks_a_method(show):
     )
 
 
+def test_the_map_says_what_it_shows_of_an_optimizer_that_is_not_ticked(show):
+    shown = show(OptimizerPlane(methods=["descent"], mapped="adam", beta=0.888))
+    assert "learning rates across" in shown.grid("What Adam").get_attribute("aria-label")
+    shown.grid("What Adam").focus()
+    shown.page.keyboard.press("ArrowRight")
+    said = re.search(r"On the map, Adam with rate (.*) and β 0.888 ends (.*) times as high", shown.sentence())
+    assert float(said[1]) == shown.state("rate") > 0.03
+    shown.page.get_by_role("checkbox", name="Adam").check()
+    left = re.search(r"Adam at \(.*?\), (\S+) above the lowest", shown.sentence())[1]
+    assert float(said[2]) == pytest.approx(float(left) / (3.5**2 / 2 + 25 * 2**2 / 2), rel=0.1)
+
+
+def test_what_runs_away_on_the_map_is_said_and_hatched(show):
+    shown = show(OptimizerPlane(rate=1.5, mapped="descent"))
+    assert "gradient descent with rate 1.5 and β 0.888 has run away." in shown.sentence()
+    corner = "canvas => { const ink = canvas.getContext('2d').getImageData(canvas.width - 10, 2, 7, 7).data; return new Set(new Uint32Array(ink.buffer)).size; }"
+    assert shown.grid("What gradient").evaluate(corner) > 1
+
+
+def test_an_arrow_on_the_map_leaves_what_lies_across_as_it_is(show):
+    shown = show(OptimizerPlane(rate=0.00001))
+    assert "This learning rate lies outside the map." in shown.sentence()
+    shown.grid("What momentum").focus()
+    shown.page.keyboard.press("ArrowUp")
+    assert shown.state("rate") == 0.00001
+    assert shown.state("beta") == 0.863
+    shown.page.keyboard.press("ArrowRight")
+    assert shown.state("rate") == 0.00121
+    shown.fill("β", 0.995)
+    assert "This β lies outside the map." in shown.sentence()
+
+
+def test_at_the_lowest_place_the_map_tells_nothing(show):
+    shown = show(OptimizerPlane(surface="noisy", start=(0, 0)))
+    assert "The map tells nothing: the start is the lowest place." in shown.sentence()
+
+
 def test_settings_that_do_not_work_are_explained(show):
     shown = show(OptimizerPlane(beta=1))
     assert "β is at least 0 and less than 1" in shown.text(".cx-error")

@@ -1,5 +1,7 @@
 """PoolLab in Chromium: numbers against torch's, the move, the gradient, keys and touch."""
 
+import re
+
 import pytest
 
 from course.explorers import PoolLab
@@ -89,3 +91,60 @@ def test_an_arrow_goes_on_from_where_home_has_led_though_no_frame_was_drawn_betw
     shown.page.evaluate("""() => { for (const key of ["Home", "ArrowRight", "ArrowRight"])
         document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true })); }""")
     assert shown.sentence().startswith("Output row 0, column 2")
+
+
+def test_the_gradient_of_one_output_stays_where_the_input_is_walked_through(show):
+    shown = show(PoolLab(kind="average", x=[[-3, 4, 1, 2]], kernel_size=(1, 2), stride=(1, 1)))
+    shown.page.get_by_label("gradient of the chosen output alone").check()
+    shown.grid("Output").focus()
+    shown.page.keyboard.press("ArrowRight")
+    shown.grid("Gradient").focus()
+    shown.page.keyboard.press("ArrowRight")  # place 1 is in two windows: the sum's gradient is 1
+    assert (
+        shown.sentence()
+        == "Input row 0, column 1 is 4: its gradient is 0.5 for output row 0, column 1 alone."
+    )
+    shown.page.keyboard.press("ArrowLeft")
+    assert "its gradient is 0 for output row 0, column 1 alone" in shown.sentence()
+    shown.grid("Output").focus()
+    for key in ("Home", "Enter", "ArrowRight", "ArrowRight"):
+        shown.page.keyboard.press(key)
+    shown.grid("Input").focus()
+    shown.page.keyboard.press("ArrowLeft")
+    assert "its gradient is 0.5 for output row 0, column 0 alone" in shown.sentence()
+    shown.page.get_by_label("gradient of the chosen output alone").uncheck()
+    assert shown.sentence().endswith("its gradient is 0.5.")
+
+
+def test_steps_go_on_from_the_output_chosen_though_the_input_was_looked_at(show):
+    shown = show(PoolLab())
+    shown.grid("Input").focus()
+    shown.page.keyboard.press("ArrowDown")
+    shown.page.keyboard.press("]")
+    assert shown.sentence().startswith("Output row 0, column 1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "formula"),
+    [("max", "max(−3, 4)"), ("average", "((−3) + 4) / 2"), ("l2", "√((−3)² + 4²)")],
+)
+def test_negative_numbers_stand_in_brackets_where_they_are_summed(show, kind, formula):
+    shown = show(PoolLab(kind=kind, x=[[-3, 4]], kernel_size=(1, 2)))
+    assert formula in shown.text(".cx-formula")
+
+
+def test_numbers_that_are_none_are_copied_as_python_has_them(show):
+    shown = show(PoolLab(x=[[float("nan"), float("inf")], [float("-inf"), 1]]))
+    names = {"print": lambda *_: None}
+    exec(shown.code("PyTorch"), names)
+    x = names["x"].detach()[0, 0].tolist()
+    assert str(x) == "[[nan, inf], [-inf, 1.0]]"
+
+
+def test_steps_where_no_window_fits_lead_nowhere(show):
+    shown = show(PoolLab())
+    for key in ("]", "["):
+        shown.fill("Window: rows", 20)
+        shown.page.keyboard.press(key)
+        shown.fill("Window: rows", 2)
+        assert re.search(r"^Output row 0, column 0: .* is \d+\.$", shown.sentence())
