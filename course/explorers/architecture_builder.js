@@ -8,7 +8,6 @@ import { COST, NETS, exact, kindNames, seen, sums, torchNet, words } from "./net
 const COLUMNS = ["", "layer", "output", "parameters", "multiply-adds", "memory", "sees"], COSTS = ["parameters", "multiplyAdds", "memory"];
 const COMMON = ["conv", "maxpool", "avgpool", "adaptivepool", "batchnorm", "relu", "dropout", "flatten", "linear", "residual"];
 
-
 class ArchitectureBuilder {
   constructor(model) {
     this.chosen = []; // the path of the row chosen; [] is the input
@@ -234,9 +233,10 @@ class ArchitectureBuilder {
     });
   }
 
-  tell({ totals, reason, rows }, row) {
+  tell({ totals, reason, rows, input }, row) {
     const cost = (one) => `${exact(one.parameters)} parameters, ${exact(one.multiplyAdds)} multiply-adds, ${COST.memory(one.memory)}`, broken = rows.find((one) => one.reason);
-    const own = row?.axes ? `${row.name.replace(/^l/, "L")} makes ${shapeText(row.shape)} of ${shapeText(row.before)}: ${cost(row)}; an output sees ${seen(row)} of the input.` : "";
+    const padded = row?.axes?.some(({ field }, n) => field > input[n + 1]) ? ", padding included" : "";
+    const own = row?.axes ? `${row.name.replace(/^l/, "L")} makes ${shapeText(row.shape)} of ${shapeText(row.before)}: ${cost(row)}; an output sees ${seen(row)} of the input${padded}.` : "";
     this.formula.textContent = row?.axes ? sums(row).join("\n") : "";
     this.page.say(!totals ? reason : `${own} ${broken ? `It breaks at ${broken.name}. ${broken.reason}` : `In all ${cost(totals)} for one image.`}`.trim());
   }

@@ -14,7 +14,7 @@ export class Boxes {
       if (near) pick(near.path);
     };
     this.canvas = el("canvas", { role: "img", "aria-label": "A box for each change of shape: as tall as its rows, as thick as its channels", onclick: at, style: "cursor: pointer" });
-    this.node = el("figure", {}, el("figcaption", {}, "What flows through: taller for more rows, thicker for more channels"), this.canvas);
+    this.node = el("figure", {}, el("figcaption", {}, "A box for each change of shape: taller for more rows, thicker for more channels"), this.canvas);
     const watch = new ResizeObserver(([{ contentRect }]) => { this.width = contentRect.width; page.schedule(); });
     watch.observe(this.node);
     page.stops.push(() => watch.disconnect());
@@ -102,13 +102,13 @@ export class Boxes {
     return [FAMILY[kind]?.[0] ?? kind, String(shape[0]), shape.length > 1 ? `${shape[1]}×${shape[2]}` : ""];
   }
 
-  room(box) {
-    const half = 3.2 * Math.max(...this.lines(box).map((line) => line.length)) + 1;
+  room(box, letter = 3.2) {
+    const half = letter * Math.max(...this.lines(box).map((line) => line.length)) + 1;
     return { half, at: Math.max(half, Math.min(this.width - half, box.middle)) };
   }
 
   label(paper, box, font, colour) {
-    const { at, half } = this.room(box);
+    const { at, half } = this.room(box, font ? 3.7 : 3.2); // bold is wider
     if (font) Object.assign(paper, { font, fillStyle: colour });
     this.lines(box).forEach((line, n) => line && paper.fillText(line, at, LABELS + 10 + 12 * n));
     return [at - half, at + half];

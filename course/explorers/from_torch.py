@@ -108,8 +108,9 @@ def followed(module: nn.Module, input_size: tuple[int, int, int]) -> list:
     """Return the layers that an input goes through, or raise CannotDraw without the module's name."""
     held = {name: torch.empty_like(value, device="meta") for name, value in module.named_parameters()}
     buffers = {name: torch.empty_like(value, device="meta") for name, value in module.named_buffers()}
+    dtype = next((value.dtype for value in held.values() if value.is_floating_point()), None)
     with torch.device("meta"), torch.no_grad():
-        x = torch.empty(IMAGES, *input_size)
+        x = torch.empty(IMAGES, *input_size, dtype=dtype)
         follow = Follow(x, {id(value) for value in held.values()})
         with follow, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the module's own run nobody asked to hear

@@ -5,6 +5,7 @@ import { Grid } from "./grid.js";
 import { KERNELS, filtered, kernelRemarks, turned } from "./filters.js";
 
 const SIDE = 256, BRUSH = 5;
+const PICTURES = [["photo", "photograph"], ["drawing", "a drawing of yours"], ["upload", "an upload"], ["rings", "rings"], ["image", "the image given"]];
 const BORDERS = [["zeros", "zeros"], ["reflect", "reflection"], ["replicate", "repeated edge"], ["circular", "other side"]];
 const SHOWN = [["as it is", "as it is (0 to 255)"], ["signed", "signed (grey is 0)"], ["size", "its size (black is 0)"]];
 
@@ -17,7 +18,7 @@ class KernelLab {
     this.photo = Float64Array.from(atob(model.get("_photo")), (letter) => letter.charCodeAt(0));
     this.drawing = new Float64Array(SIDE * SIDE);
     this.upload = null;
-    this.source = new Grid(page, "Picture", { move: (row, col, pressed) => this.go(row, col, pressed), pin: (row, col) => this.dab(row, col), biggest: 20, tall: 400 });
+    this.source = new Grid(page, "Picture", { move: (...to) => this.go(...to), pin: (row, col) => this.dab(row, col), biggest: 20, tall: 400 });
     this.result = new Grid(page, "Result", { move: (row, col) => this.go(row, col), biggest: 20, tall: 400 });
     this.kernel = new Grid(page, "Kernel", { move: (i, j) => { this.tap = [i, j]; page.schedule(); }, type: () => this.field.select(), biggest: 34, tall: 240 });
     this.kernel.node.classList.add("cx-small");
@@ -45,9 +46,9 @@ class KernelLab {
     this.file = page.group("Your picture (stays on this computer)", file);
     this.clear = page.button("Clear the drawing", () => { this.drawing = new Float64Array(SIDE * SIDE); this.changed(); });
     const resize = (axis) => (n) => Number.isInteger(n) && n >= 1 && n <= 15 && this.resize(axis, n);
-    return el("div", { class: "cx-bar" },
-      page.choice("Picture", [["photo", "photograph"], ["drawing", "a drawing of yours"], ["upload", "an upload"], ["rings", "rings"]], () => page.state.picture, (picture) => page.set({ picture })),
-      this.file, this.clear,
+    const pictures = page.choice("Picture", PICTURES, () => page.state.picture, (picture) => page.set({ picture }));
+    this.image = pictures.querySelector("option[value=image]");
+    return el("div", { class: "cx-bar" }, pictures, this.file, this.clear,
       page.choice("Kernel", presets, () => this.preset(), (key) => key && this.choose(KERNELS[key])),
       page.group("Its size (1 to 15)", page.number("kernel rows", () => page.state.kernel.length, resize(0), { min: 1, max: 15 }),
         page.number("kernel columns", () => page.state.kernel[0].length, resize(1), { min: 1, max: 15 })),
@@ -68,8 +69,10 @@ class KernelLab {
 
   resize(axis, n) {
     const { kernel } = this.page.state, [rows, cols] = axis ? [kernel.length, n] : [n, kernel[0].length];
-    const [down, right] = [(rows - kernel.length) >> 1, (cols - kernel[0].length) >> 1]; // the middle stays the middle
-    this.page.set({ kernel: Array.from({ length: rows }, (_, i) => Array.from({ length: cols }, (_, j) => kernel[i - down]?.[j - right] ?? 0)) });
+    if (JSON.stringify(kernel) !== JSON.stringify(this.resized)) this.whole = kernel; // else typing 11 would leave the one row of its first 1
+    const [down, right] = [(rows - this.whole.length) >> 1, (cols - this.whole[0].length) >> 1]; // the middle stays the middle
+    this.resized = Array.from({ length: rows }, (_, i) => Array.from({ length: cols }, (_, j) => this.whole[i - down]?.[j - right] ?? 0));
+    this.page.set({ kernel: this.resized });
   }
 
   edit(value) {
@@ -92,8 +95,15 @@ class KernelLab {
 
   given(image) {
     const shape = [image.length, image[0].length];
-    this.own ??= overlay(new Float64Array(shape[0] * shape[1]), shape, image);
+    if (this.from !== image) Object.assign(this, { from: image, own: overlay(new Float64Array(shape[0] * shape[1]), shape, image) });
     return [...shape, this.own];
+  }
+
+  // What is said where the photograph stands for a picture that is missing.
+  standIn() {
+    const { picture, image } = this.page.state;
+    if (picture === "upload" && !this.upload) return [["note", "No file is chosen yet: this is the photograph."]];
+    return picture === "image" && !image ? [["note", "No image was given: this is the photograph."]] : [];
   }
 
   size() {
@@ -125,8 +135,9 @@ class KernelLab {
     this.changed();
   }
 
-  go(row, col, pressed = false) {
-    const [from, start] = this.at, steps = Math.max(Math.abs(row - from), Math.abs(col - start), 1);
+  // A line of the drawing runs on from the place before, but a finger or a button put down begins a new one.
+  go(row, col, pressed = false, how = "") {
+    const [from, start] = how === "down" ? [row, col] : this.at, steps = Math.max(Math.abs(row - from), Math.abs(col - start), 1);
     if (pressed && this.page.state.picture === "drawing")
       for (let n = 0; n <= steps; n += 2) this.dab(Math.round(from + ((row - from) * n) / steps), Math.round(start + ((col - start) * n) / steps));
     this.at = [row, col];
@@ -136,7 +147,7 @@ class KernelLab {
   solve() {
     const { page } = this, [height, width, values] = this.picture();
     if (this.version === page.version && this.now?.values === values) return this.now;
-    const { kernel, divisor, border, flip, shown } = page.state, found = kernelRemarks(page.state, height, width);
+    const { kernel, divisor, border, flip, shown } = page.state, found = [...this.standIn(), ...kernelRemarks(page.state, height, width)];
     const out = found.some(([kind]) => kind === "error") ? null : filtered(values, height, width, kernel, { divisor, border, flip });
     const given = this.now?.values === values ? this.now.given : look(values, "as it is").seen;
     this.version = page.version;
@@ -145,6 +156,7 @@ class KernelLab {
 
   draw() {
     const now = this.solve(), { page } = this, { state } = page, { height: rows, width: cols } = now;
+    this.image.hidden = this.image.disabled = !state.image;
     this.file.hidden = state.picture !== "upload";
     this.clear.hidden = state.picture !== "drawing";
     this.source.canvas.style.touchAction = state.picture === "drawing" ? "none" : "";

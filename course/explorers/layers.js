@@ -152,7 +152,7 @@ const unreached = (layer, path) => [1, 2].flatMap((part) => layer[part].map((one
 // The whole net: its rows, totals over those before anything breaks, and what is wrong.
 export function solveNet(layers, input) {
   if (!(input.length === 3 && input.every((n) => Number.isInteger(n) && n >= 1 && n <= 65536)))
-    return { rows: [], totals: null, reason: "The input has channels, rows and columns: three whole numbers from 1 up." };
+    return { rows: [], totals: null, reason: "The input has channels, rows and columns: three whole numbers from 1 to 65,536." };
   const { rows, broken } = run(layers, input, input.slice(1).map(startAxis)), good = rows.filter((row) => row.axes);
   const totals = Object.fromEntries(["parameters", "multiplyAdds", "memory"].map((key) => [key, sum(good, key)]));
   return { rows, totals, reason: broken ? rows.find((row) => row.reason).reason : "" };

@@ -5,6 +5,7 @@ import { Grid } from "./grid.js";
 import { STACKS, fieldRemarks, levels, ranges, shares, widthOf } from "./fields.js";
 
 const FIELDS = ["kernel", "stride", "padding", "dilation"];
+const MOST = 512; // rows of a level, or of its padding
 
 class ReceptiveField {
   constructor(model) {
@@ -58,8 +59,10 @@ class ReceptiveField {
   solve() {
     const { page } = this, { layers, size } = page.state;
     if (this.now?.version === page.version) return this.now;
-    const found = fieldRemarks(layers, size), ok = !found.length;
-    return (this.now = { version: page.version, found, ok, levels: ok ? levels(layers, size) : [] });
+    const found = fieldRemarks(layers, size), all = found.length ? [] : levels(layers, size);
+    const large = found.length ? -1 : layers.findIndex(([, , , padding], n) => padding > MOST || all[n + 1].size > MOST);
+    if (large >= 0) found.push(["error", `Layer ${large + 1} (${layers[large][0]}) puts out ${all[large + 1].size} rows with a padding of ${layers[large][3]}: ${MOST} of each are shown at most, so pad less.`]);
+    return (this.now = { version: page.version, found, ok: !found.length, levels: all });
   }
 
   last() {
@@ -84,9 +87,13 @@ class ReceptiveField {
 
   // The output whose field has its middle nearest to a place of the level shown.
   nearest(...place) {
-    const { layers } = this.page.state, above = layers.slice(this.level), size = this.last();
-    const [low, high] = ranges(above, 0)[0], jump = above.reduce((product, layer) => product * layer[2], 1);
+    const { layers } = this.page.state, size = this.last(), jump = this.leap(), [low, high] = ranges(layers.slice(this.level), 0)[0];
     this.go(place.map((n) => Math.max(0, Math.min(size - 1, Math.round((n - (low + high) / 2) / jump)))));
+  }
+
+  // How many places of the level shown lie between neighbouring outputs: an arrow goes that far.
+  leap() {
+    return this.page.state.layers.slice(this.level).reduce((product, layer) => product * layer[2], 1);
   }
 
   // One row a layer, made anew only when their number changes.
@@ -103,8 +110,13 @@ class ReceptiveField {
       this.strips.push(strip);
       return el("tr", {}, el("th", { scope: "row" }, name), fields, cells, el("td", {}, strip), el("td", {}, el("span", { class: "cx-row" }, buttons)));
     };
-    const drop = (n) => page.set({ layers: page.state.layers.filter((_, k) => k !== n) });
-    const lift = (n) => { const all = [...page.state.layers]; all.splice(n - 1, 0, ...all.splice(n, 1)); page.set({ layers: all }); };
+    const put = (list, n, button) => { // the focus goes along, also where rows are made anew
+      page.set({ layers: list });
+      page.settle();
+      (this.body.rows[n + 1].querySelectorAll("button")[button] ?? this.table).focus();
+    };
+    const drop = (n) => { const left = page.state.layers.filter((_, k) => k !== n); put(left, Math.min(n, left.length - 1), 1); };
+    const lift = (n) => { const all = [...page.state.layers]; all.splice(n - 1, 0, ...all.splice(n, 1)); put(all, n - 1, 0); };
     this.body.replaceChildren(row(0, "input", FIELDS.map(() => el("td"))),
       ...layers.map(([kind], n) => row(n + 1, kind, FIELDS.map((field, m) => el("td", {}, page.number(`layer ${n + 1} ${field}`, () => page.state.layers[n]?.[m + 1] ?? 0, change(n, m), { min: m === 2 ? 0 : 1 }))),
         page.button("↑", () => n && lift(n), `move layer ${n + 1} up`), page.button("×", () => drop(n), `remove layer ${n + 1}`))));
@@ -151,12 +163,13 @@ class ReceptiveField {
       this.field = { values, scale: effective ? Math.max(...down) * Math.max(...across) || 1 : 1 };
     }
     const name = this.level ? `Level ${this.level} (${layers[this.level - 1][0]})` : "Input";
-    this.map.draw({ ...this.field, over: (paper, edge, cell) => this.frame(paper, edge, cell, size, rows, cols), rows: size, cols: size, text: () => "", start: [Math.round((rows[0] + rows[1]) / 2), Math.round((cols[0] + cols[1]) / 2)], title: `${name} ${size} × ${size}` });
+    this.map.draw({ ...this.field, over: (paper, edge, cell) => this.frame(paper, edge, cell, size, rows, cols), rows: size, cols: size, text: () => "", leap: this.leap(), start: [rows, cols].map(([low, high]) => Math.floor((low + high) / 2)), title: `${name} ${size} × ${size}` });
   }
 
   // The field's edge, as far as it lies on the level.
   frame(paper, edge, cell, size, ...sides) {
     const [[top, bottom], [left, right]] = sides.map(([low, high]) => [Math.max(0, low), Math.min(size, high + 1)]);
+    if (top >= bottom || left >= right) return; // it lies in the padding
     paper.strokeStyle = this.page.ink.mark;
     paper.lineWidth = 1.5;
     paper.strokeRect(edge + left * cell, edge + top * cell, (right - left) * cell - 1, (bottom - top) * cell - 1);
@@ -164,9 +177,10 @@ class ReceptiveField {
 
   tell(now, reach, sizes) {
     const { layers, effective } = this.page.state, [row, col] = this.place(), [rows, cols] = reach.map((one) => one[0]), { field, jump } = now.levels.at(-1);
-    const cut = rows[0] < 0 || cols[0] < 0 || Math.max(rows[1], cols[1]) >= sizes[0] ? ", part of it padding" : "";
-    const inner = effective ? ` In effect 95 % of its columns’ weight lies in ${widthOf(this.parts[1][0])} of them.` : "";
-    this.page.say(`Output row ${row}, column ${col} sees rows ${show(rows[0])} to ${show(rows[1])} and columns ${show(cols[0])} to ${show(cols[1])} of the input: ${field} × ${field}${cut}.${inner}`);
+    const blind = this.parts.some(([part]) => part.every((share) => !share)), cut = rows[0] < 0 || cols[0] < 0 || Math.max(rows[1], cols[1]) >= sizes[0];
+    const pads = blind ? ", but only padding is there to be read" : cut ? ", part of it padding" : "";
+    const inner = effective && !blind ? ` In effect 95 % of its columns’ weight lies in ${widthOf(this.parts[1][0])} of them.` : "";
+    this.page.say(`Output row ${row}, column ${col} sees rows ${show(rows[0])} to ${show(rows[1])} and columns ${show(cols[0])} to ${show(cols[1])} of the input: ${field} × ${field}${pads}.${inner}`);
     const steps = layers.map(([, kernel, , , dilation], n) => `(${kernel} − 1)·${dilation}·${now.levels[n].jump}`);
     const few = steps.length > 8 ? [...steps.slice(0, 7), "…"] : steps;
     this.formula.textContent = `field = 1 + Σ (kernel − 1)·dilation·jump = 1 + ${few.join(" + ") || "0"} = ${field}; neighbours lie ${jump} input pixel${jump > 1 ? "s" : ""} apart`;

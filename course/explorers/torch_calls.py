@@ -48,8 +48,12 @@ def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=Fal
     return pooled("maxpool", kernel_size, stride, padding, one(dilation, "dilation") == 1 and not ceil_mode)
 
 
-def avg_pool2d(x, kernel_size, stride=None, padding=0, ceil_mode=False, *rest, **others):
-    """Return the average pooling."""
+def avg_pool2d(
+    x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+):
+    """Return the average pooling, which divides by the whole window, its padding included."""
+    if divisor_override is not None or not (count_include_pad or one(padding, "padding") == 0):
+        raise CannotDraw("pooling with count_include_pad=False or divisor_override is not among its layers.")
     return pooled("avgpool", kernel_size, stride, padding, not ceil_mode)
 
 

@@ -114,6 +114,16 @@ def test_functions_and_a_view_are_layers_too():
     ]  # fmt: skip
 
 
+def test_padding_that_is_not_counted_matters_only_where_there_is_some():
+    assert layers_of(nn.AvgPool2d(3, 1, count_include_pad=False)) == [["avgpool", 3, 1]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_a_module_of_another_precision_is_drawn(dtype):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).to(dtype)
+    assert layers_of(net) == [["conv", 4, 3], "batchnorm", "relu"]
+
+
 def test_the_module_stays_as_it_is():
     net = resnet18()
     before = {name: value.clone() for name, value in net.state_dict().items()}
@@ -143,6 +153,8 @@ def test_a_mean_over_rows_and_columns_is_a_pooling():
         (nn.Conv2d(3, 4, 2, padding="same"), "pads one side more"),
         (nn.MaxPool2d(2, ceil_mode=True), "ceil_mode"),
         (nn.AvgPool2d(2, ceil_mode=True), "ceil_mode"),
+        (nn.AvgPool2d(3, 1, 1, count_include_pad=False), "count_include_pad=False or divisor_override"),
+        (nn.AvgPool2d(2, divisor_override=1), "count_include_pad=False or divisor_override"),
         (nn.BatchNorm2d(3, affine=False), "without weight and bias"),
         (nn.Linear(32, 2), "flatten first"),
         (nn.Softmax(dim=3), "only over the channels"),

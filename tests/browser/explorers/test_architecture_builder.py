@@ -81,6 +81,14 @@ def test_the_copied_call_of_a_preset_names_it_alone(show, preset):
     assert "layers" not in call
 
 
+def test_a_field_larger_than_the_input_is_said_to_reach_into_the_padding(show):
+    shown = show(ArchitectureBuilder(preset="vgg-16"))
+    row(shown, 1).click()
+    assert "an output sees 3 × 3 of the input. In all" in shown.sentence()
+    shown.page.locator(".cx-name").last.click()
+    assert "an output sees 404 × 404 of the input, padding included." in shown.sentence()
+
+
 def test_a_row_is_chosen_by_mouse_and_edited(show):
     shown = show(ArchitectureBuilder(**SMALL))
     row(shown, 1).click()
@@ -216,7 +224,9 @@ def test_axe_finds_no_serious_fault_in_a_net_that_breaks_and_an_open_block(show,
 def test_a_wrong_input_is_explained(show):
     shown = show(ArchitectureBuilder(**SMALL))
     shown.fill("input rows", 0)
-    assert "three whole numbers from 1 up" in shown.text(".cx-error")
+    assert "three whole numbers from 1 to 65,536" in shown.text(".cx-error")
+    shown.fill("input rows", 100000)
+    assert "three whole numbers from 1 to 65,536" in shown.text(".cx-error")
     shown.fill("input rows", 4)
     assert shown.state("input_size") == [1, 4, 8]
     assert not shown.page.locator(".cx-error").count()

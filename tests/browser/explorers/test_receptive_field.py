@@ -36,6 +36,59 @@ def test_a_place_of_a_level_chooses_the_output_that_looks_there(show):
     assert "Level 1 (conv) 16 × 16" in shown.text(".cx")
 
 
+@pytest.mark.parametrize(
+    "layers", [[("conv", 3, 2)], [("conv", 2)], [("pool", 2)], [("conv", 5), ("pool", 3), ("conv", 2)]]
+)
+def test_an_arrow_on_a_level_takes_the_next_output(show, layers):
+    shown = show(ReceptiveField(layers=layers, size=33))
+    shown.grid("Input").focus()
+    column = lambda: int(shown.sentence().split("column ")[1].split(" ")[0])  # noqa: E731
+    start = column()
+    for key, after in [("Right", 1), ("Right", 2), ("Left", 1), ("Left", 0), ("Left", -1)]:
+        shown.page.keyboard.press(f"Arrow{key}")
+        assert column() == start + after
+
+
+def test_a_level_too_large_to_show_is_explained(show):
+    shown = show(ReceptiveField())
+    shown.fill("layer 1 padding", 100000)
+    assert "puts out 200014 rows with a padding of 100000: 512 of each" in shown.text(".cx-error")
+    assert shown.code("PyTorch").startswith("# Layer 1 (conv) puts out 200014 rows")
+    shown.fill("layer 1 padding", 1)
+    assert shown.sentence().startswith("Output row ")
+
+
+def test_a_step_while_the_stack_gives_no_output_leaves_no_mark(show):
+    shown = show(ReceptiveField())
+    shown.fill("layer 1 kernel", 50)
+    shown.page.locator('input[aria-label="layer 1 kernel"]').press("]")
+    shown.fill("layer 1 kernel", 3)
+    assert shown.sentence().startswith("Output row 4, column 4 sees")
+
+
+def test_a_field_in_the_padding_has_no_weight_to_speak_of(show):
+    shown = show(ReceptiveField(layers=[("conv", 1, 1, 5)], size=8))
+    shown.grid("Output").hover(position={"x": 25, "y": 25})
+    assert shown.sentence().endswith(
+        "columns −5 to −5 of the input: 1 × 1, but only padding is there to be read."
+    )
+
+
+def test_the_focus_follows_a_layer_that_is_moved_and_stays_in_the_table(show):
+    shown = show(ReceptiveField(layers=[("conv", 3), ("conv", 5), ("pool", 2)], size=30))
+    focus = lambda: shown.page.evaluate("document.activeElement.getAttribute('aria-label')")  # noqa: E731
+    shown.page.get_by_label("move layer 3 up").focus()
+    shown.page.keyboard.press("Enter")
+    assert focus() == "move layer 2 up"
+    shown.page.keyboard.press("Enter")
+    assert [layer[:2] for layer in shown.state("layers")] == [["pool", 2], ["conv", 3], ["conv", 5]]
+    assert focus() == "move layer 1 up"
+    shown.page.get_by_label("remove layer 3").focus()
+    for left in ("remove layer 2", "remove layer 1", "Layers"):
+        shown.page.keyboard.press("Enter")
+        assert focus() == left
+
+
 def test_layers_are_edited_added_moved_and_removed(show):
     shown = show(ReceptiveField(layers=[("conv", 3), ("pool", 2)]))
     shown.fill("layer 1 kernel", 5)
