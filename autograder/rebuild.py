@@ -101,10 +101,7 @@ def plain_cell(cell: dict[str, Any]) -> dict[str, Any]:
 def rebuild(template: NotebookNode, cells: list[dict[str, Any]]) -> tuple[NotebookNode, list[str]]:
     """Return the template with the student's answers and own cells, and what had been changed beside these."""
     places = match(template, cells)
-    by_worth = sorted(places, key=lambda index: (answers_for(template, cells[index], places[index]), index))
-    answers = {
-        places[index]: index for index in by_worth
-    }  # of doubles, the last that defines what is asked for
+    answers = choose(template, cells, places)
     notebook = copy.deepcopy(template)
     changes = describe_changes(template, cells, places)
     for place, index in answers.items():
@@ -120,15 +117,28 @@ def rebuild(template: NotebookNode, cells: list[dict[str, Any]]) -> tuple[Notebo
 
 
 def match(template: NotebookNode, cells: list[dict[str, Any]]) -> dict[int, int]:
-    """Return for cells of the submission (by index) the template's cell that each one is."""
+    """Return for cells of the submission (by index) the template's cell that each one is.
+
+    A text tells only where no label or id does, and once: `check(conv2d)` typed again is not the test cell.
+    """
+    places = named(template, cells)
+    taken = set(places.values())
+    free = {released(cell).strip(): i for i, cell in enumerate(template.cells) if i not in taken}
+    for index, cell in enumerate(cells):
+        text = cell["source"].strip()
+        if index not in places and text in free:
+            places[index] = free.pop(text)
+    return places
+
+
+def named(template: NotebookNode, cells: list[dict[str, Any]]) -> dict[int, int]:
+    """Return the part of ``match`` that labels and ids tell."""
     by_label = {label(cell): i for i, cell in enumerate(template.cells) if label(cell)}
     by_id = {cell.get("id"): i for i, cell in enumerate(template.cells) if not label(cell) and cell.get("id")}
-    by_text = {released(cell).strip(): i for i, cell in enumerate(template.cells)}
     places = {}
     for index, cell in enumerate(cells):
         place = by_label.get(relabelled(template, cell, by_label) or cell["grade_id"])
-        if place is None:
-            place = by_id.get(cell["id"], by_text.get(cell["source"].strip()))
+        place = by_id.get(cell["id"]) if place is None else place
         if place is not None:
             places[index] = place
     return places
@@ -141,6 +151,17 @@ def relabelled(template: NotebookNode, cell: dict[str, Any], by_label: dict[str 
     defined = definitions(cell["source"])
     exercises = [name for name in defined if name in by_label and is_solution(template.cells[by_label[name]])]
     return exercises[0] if len(exercises) == 1 and cell["grade_id"] not in defined else None
+
+
+def choose(template: NotebookNode, cells: list[dict[str, Any]], places: dict[int, int]) -> dict[int, int]:
+    """Return by place the cell that counts: of doubles the first, of answers the last that defines what is asked for."""
+
+    def worth(index: int) -> tuple[bool, int]:
+        place = places[index]
+        late = index if is_solution(template.cells[place]) else -index
+        return answers_for(template, cells[index], place), late
+
+    return {places[index]: index for index in sorted(places, key=worth)}
 
 
 def answers_for(template: NotebookNode, cell: dict[str, Any], place: int) -> bool:
@@ -158,27 +179,20 @@ def own_cells(
 ) -> dict[int, list[tuple[int, str]]]:
     """Return the student's own code by the place in the template that it follows (-1: before everything)."""
     own: dict[int, list[tuple[int, str]]] = {}
+    given = {released(cell).strip() for cell in template.cells} | {""}
+    times = Counter(named(template, cells).values())
     anchor = -1
     for index, cell in enumerate(cells):
         place = places.get(index)
         if place is not None and answers[place] == index:
-            anchor = place
+            # a cell that is there twice, or known by its text alone, may be a copy: own cells never go back to it
+            anchor = place if times[place] == 1 else max(anchor, place)
             if is_solution(template.cells[place]):
                 continue
-        if cell["type"] == "code" and is_own(template, cell["source"], place):
+        experiment = place is not None and has_tag(template.cells[place], "experiment")
+        if cell["type"] == "code" and cell["source"].strip() not in given and not experiment:
             own.setdefault(anchor, []).append((index, cell["source"]))
     return own
-
-
-def is_own(template: NotebookNode, source: str, place: int | None) -> bool:
-    """Return whether a cell's text is the student's own: not released like that, and not an experiment played with."""
-    if not source.strip():
-        return False
-    if place is None:
-        return True
-    return source.strip() != released(template.cells[place]).strip() and not has_tag(
-        template.cells[place], "experiment"
-    )
 
 
 def own_cell(number: int, source: str) -> NotebookNode:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from course.checks.alexnet_tables import ALEXNET, TWO_GPU, UNIT, Table, kind, stage
+from course.checks.compare import quoted
 from course.checks.exercise import Case, Exercise, Refusal
 from course.checks.functional import Tape
 
@@ -41,9 +42,9 @@ def judge(value: Any, layers: Table = ALEXNET, size: int = 227) -> str:
     if not isinstance(value, dict):
         return "A dictionary was expected: the name of each layer, and with it (output shape, parameters)."
     if missing := [name for name in expected if name not in value]:
-        return f"The dictionary has no {missing[0]!r}; it has {', '.join(map(repr, value)) or 'nothing'}."
+        return f"The dictionary has no {missing[0]!r}; it has {quoted(*value) or 'nothing'}."
     if extra := [name for name in value if name not in expected]:
-        return f"The dictionary has {extra[0]!r}, which is not in the table."
+        return f"The dictionary has {quoted(extra[0])}, which is not in the table."
     wrong = (judge_entry(name, value[name], entry) for name, entry in expected.items())
     return next((sentence for sentence in wrong if sentence), "")
 
@@ -51,10 +52,10 @@ def judge(value: Any, layers: Table = ALEXNET, size: int = 227) -> str:
 def judge_entry(name: str, got: Any, expected: Entry) -> str:
     """Return what is wrong with one line of the table."""
     if not isinstance(got, list | tuple) or len(got) != 2:
-        return f"{name}: expected the pair {expected}, got {got!r:.60}"
+        return f"{name}: expected the pair {expected}, got {quoted(got)}"
     for what, one, right in zip(("output shape", "parameters"), map(tidy, got), expected, strict=True):
         if one != right:
-            return f"{name}: expected {what} {right}, got {one}"
+            return f"{name}: expected {what} {right}, got {quoted(one)}"
         if has_floats(one):
             return f"{name}: {what} {one} must be whole numbers. Try // in place of /."
     return ""

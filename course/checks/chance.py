@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from course.checks.compare import difference
+from course.checks.compare import difference, quoted
 from course.checks.exercise import Exercise
 from course.checks.subject import same
 
@@ -37,7 +37,7 @@ def wrong_shape(value: Any, shape: tuple[int, ...], what: str = "") -> str:
     """Return the sentence for an answer that is not an array of ``shape``."""
     if value is None:
         return "It returned None. Does the function end in `return ...`?"
-    got = f"shape {value.shape}" if isinstance(value, np.ndarray) else f"{value!r}"[:60]
+    got = f"shape {value.shape}" if isinstance(value, np.ndarray) else quoted(value)
     return f"{what}expected an array of shape {shape}, got {got}"
 
 

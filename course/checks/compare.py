@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+QUOTE = 200  # characters of a value that a message quotes
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -42,7 +44,7 @@ def difference(got: Any, expected: Any, what: str = "") -> Difference | None:
     An array may come as nested lists; a tuple as a list; a whole number must be whole in type as well as in value.
     """
     if expected is None:  # only a wrong idea expects that
-        return None if got is None else Difference(f"{what}expected None, got {_kind(got)}")
+        return None if got is None else Difference(f"{what}expected None, got {in_words(got)}")
     if isinstance(expected, tuple):
         return _tuple_difference(got, expected)
     if got is None:
@@ -54,7 +56,8 @@ def difference(got: Any, expected: Any, what: str = "") -> Difference | None:
     if isinstance(expected, bool | int) and not isinstance(expected, np.ndarray):
         return _whole_number_difference(got, expected, what)
     if isinstance(expected, str):
-        return None if got == expected else Difference(f"{what}expected {expected!r}, got {got!r}")
+        right = isinstance(got, str) and got == expected
+        return None if right else Difference(f"{what}expected {expected!r}, got {quoted(got)}")
     return _array_difference(got, np.asarray(expected), what)
 
 
@@ -67,7 +70,7 @@ def _tuple_difference(got: Any, expected: tuple) -> Difference | None:
         got = list(got)  # the parts, stacked
     if not isinstance(got, list | tuple):
         return Difference(
-            f"It returned {_kind(got)}, where {len(expected)} things were expected: `return a, b`."
+            f"It returned {in_words(got)}, where {len(expected)} things were expected: `return a, b`."
         )
     if len(got) != len(expected):
         return Difference(f"It returned {len(got)} things, where {len(expected)} were expected.")
@@ -81,12 +84,12 @@ def _tuple_difference(got: Any, expected: tuple) -> Difference | None:
 def _dict_difference(got: Any, expected: dict, what: str) -> Difference | None:
     if not isinstance(got, dict):
         return Difference(
-            f"{what}expected a dictionary with {', '.join(map(str, expected))}, got {_kind(got)}"
+            f"{what}expected a dictionary with {', '.join(map(str, expected))}, got {in_words(got)}"
         )
     if missing := [key for key in expected if key not in got]:
-        return Difference(f"{what}the dictionary has no {missing[0]!r}; it has {', '.join(map(repr, got))}.")
+        return Difference(f"{what}the dictionary has no {missing[0]!r}; it has {quoted(*got)}.")
     if extra := [key for key in got if key not in expected]:
-        return Difference(f"{what}the dictionary has {extra[0]!r}, which was not expected.")
+        return Difference(f"{what}the dictionary has {quoted(extra[0])}, which was not expected.")
     parts = (difference(got[key], value, f"{what}{key}: ") for key, value in expected.items())
     return next((part for part in parts if part), None)
 
@@ -94,7 +97,7 @@ def _dict_difference(got: Any, expected: dict, what: str) -> Difference | None:
 def _row_difference(got: Any, expected: list, what: str) -> Difference | None:
     """Return how a row of words (and other entries) differs, by the first entry that does."""
     if not isinstance(got, list | tuple):
-        return Difference(f"{what}expected a list of {len(expected)} entries, got {_kind(got)}")
+        return Difference(f"{what}expected a list of {len(expected)} entries, got {in_words(got)}")
     for number, (one, right) in enumerate(zip(got, expected, strict=False), start=1):
         if part := difference(one, right, f"{what}entry {number} of {len(expected)}: "):
             return part
@@ -106,14 +109,14 @@ def _row_difference(got: Any, expected: list, what: str) -> Difference | None:
 def _whole_number_difference(got: Any, expected: int, what: str) -> Difference | None:
     got = got.item() if isinstance(got, np.ndarray) and got.ndim == 0 else got
     if isinstance(got, int):
-        return None if got == expected else Difference(f"{what}expected {expected}, got {got}")
+        return None if got == expected else Difference(f"{what}expected {expected}, got {quoted(got)}")
     if isinstance(got, float):
         if got == expected:
             return Difference(
                 f"{what}expected the whole number {expected}, got the float {got}. Try // in place of /, or int()."
             )
         return Difference(f"{what}expected {expected}, got {got:.6g}")
-    return Difference(f"{what}expected the whole number {expected}, got {_kind(got)}")
+    return Difference(f"{what}expected the whole number {expected}, got {in_words(got)}")
 
 
 def _array_difference(got: Any, expected: np.ndarray, what: str) -> Difference | None:
@@ -122,12 +125,12 @@ def _array_difference(got: Any, expected: np.ndarray, what: str) -> Difference |
         if array.dtype.kind not in "biufc":
             raise ValueError
     except ValueError:  # a ragged list, a dict, a string
-        return Difference(f"{what}expected an array of shape {expected.shape}, got {_kind(got)}")
+        return Difference(f"{what}expected an array of shape {expected.shape}, got {in_words(got)}")
     if array.shape != expected.shape:
         if expected.shape == ():
             return Difference(f"{what}expected one number, got an array of shape {array.shape}")
         return Difference(
-            f"{what}expected shape {expected.shape}, got {_kind(got) if array.ndim == 0 else array.shape}"
+            f"{what}expected shape {expected.shape}, got {in_words(got) if array.ndim == 0 else array.shape}"
         )
     wrong = wrong_places(array, expected)
     if not wrong.any():
@@ -158,11 +161,25 @@ def _number(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
 
 
-def _kind(value: Any) -> str:
+def quoted(*values: Any) -> str:
+    """Return values as a message quotes them: never long, whatever a student returned.
+
+    >>> quoted("a", 1), len(quoted("a" * 100_000))
+    ("'a', 1", 200)
+    """
+    try:
+        text = ", ".join(map(repr, values))
+    except (ValueError, RecursionError):  # a number of thousands of digits; lists in lists without end
+        return "something too long to show"
+    return text if len(text) <= QUOTE else text[: QUOTE - 3] + "..."
+
+
+def in_words(value: Any) -> str:
+    """Return what a value is: the shape of an array, the kind of a collection, and a single one itself."""
     names = {list: "a list", tuple: "a tuple", dict: "a dictionary", str: "a string", type(None): "None"}
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
-    return names.get(type(value), f"the single value {value!r}"[:80])
+    return names.get(type(value), f"the single value {quoted(value)}")
 
 
 def matches(got: Any, answer: Any) -> bool:

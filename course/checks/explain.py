@@ -56,7 +56,7 @@ def gives(misconception: Misconception, result: Result) -> bool:
     failure = result.outcome.failure
     try:
         if misconception.when and failure is None:
-            return misconception.when(result.outcome.value, *args, **kwargs)
+            return bool(misconception.when(result.outcome.value, *args, **kwargs))
         return matches(result.outcome.value, misconception.wrong(*args, **kwargs)) and failure is None
     except Objection:
         return failure is not None and is_deliberate(failure)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from course.checks import registry
-from course.checks.compare import Difference, difference
+from course.checks.compare import Difference, difference, in_words
 from course.checks.exercise import CHANGES_ITS_INPUT, EXERCISES, LOOPS_OVER_PIXELS, Case, Exercise
 from course.checks.explain import explain
 from course.checks.message import compose, failure_sentence
@@ -134,12 +134,7 @@ def problem_of(exercise: Exercise, case: Case, outcome: Outcome, expected: Any) 
     """Return what is wrong with an outcome, or None."""
     if outcome.failure:
         return Difference(failure_sentence(exercise.name, outcome.failure))
-    if exercise.check_answer:
-        args, kwargs = own_arguments(case)
-        sentence = exercise.check_answer(outcome.value, *args, **kwargs)
-        wrong = Difference(sentence) if sentence else None
-    else:
-        wrong = difference(outcome.value, expected)
+    wrong = answer_problem(exercise, case, outcome.value, expected)
     if wrong is None and outcome.changed:
         names = [
             exercise.parameters[c] if isinstance(c, int) and c < len(exercise.parameters) else str(c)
@@ -151,6 +146,25 @@ def problem_of(exercise: Exercise, case: Case, outcome: Outcome, expected: Any) 
         sentence = f"The answer is right, but it took a Python loop over the pixels: more than {case.max_steps} steps of Python."
         wrong = Difference(sentence, misconception=LOOPS_OVER_PIXELS)
     return wrong
+
+
+def answer_problem(exercise: Exercise, case: Case, value: Any, expected: Any) -> Difference | None:
+    """Return what is wrong with an answer, or None; one too strange to be judged is wrong, and no fault of the judge's."""
+    try:
+        return judged(exercise, case, value, expected)
+    except Exception:
+        if judged(exercise, case, expected, expected):
+            raise  # the right answer fails too: the case is at fault
+        return Difference(f"It returned {in_words(value)}, which is not what was asked for.")
+
+
+def judged(exercise: Exercise, case: Case, value: Any, expected: Any) -> Difference | None:
+    """Return what is wrong with an answer, or None."""
+    if not exercise.check_answer:
+        return difference(value, expected)
+    args, kwargs = own_arguments(case)
+    sentence = exercise.check_answer(value, *args, **kwargs)
+    return Difference(sentence) if sentence else None
 
 
 def conclude(exercise: Exercise, results: list[Result], seed: int) -> Verdict:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from course.checks.chance import array_of, wrong_shape
 from course.checks.exercise import Case, Exercise
 from course.checks.oracle import tensor
 
@@ -149,16 +150,15 @@ def _response(kernel: Any, image: torch.Tensor) -> torch.Tensor:
 
 
 def _is_kernel(value: Any, shape: tuple[int, ...] = (1, 1, 3, 3)) -> bool:
-    try:
-        return np.shape(value) == shape and np.asarray(value).dtype.kind in "iuf"
-    except ValueError:
-        return False
+    return array_of(value, shape) is not None
 
 
 def judge_edge_kernel(value: Any) -> str:
     """Return what is wrong with a kernel for vertical edges, or an empty string."""
     if not _is_kernel(value):
-        return f"expected an array of shape (1, 1, 3, 3), got {np.shape(value) if isinstance(value, np.ndarray | list) else repr(value)[:60]}"
+        return wrong_shape(value, (1, 1, 3, 3))
+    if not np.isfinite(value).all():
+        return "Every weight of a kernel is a finite number; yours holds nan or inf."
     flat, vertical, horizontal = (
         _response(value, image) for image in (torch.ones(1, 1, 6, 6).double(), VERTICAL_EDGE, HORIZONTAL_EDGE)
     )

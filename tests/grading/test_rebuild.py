@@ -112,6 +112,53 @@ def test_the_students_own_code_stays_where_it_was(course, template):
     assert (texts[place - 1], texts[place + 1]) == ("mine = 1", "also_mine = 2")
 
 
+def type_again(notebook):
+    return nbformat.v4.new_code_cell("check(output_size)")
+
+
+def type_elsewhere(notebook):
+    notebook.cells.remove(cell(notebook, "test_output_size"))
+    return nbformat.v4.new_code_cell("check(output_size)")
+
+
+def copy_setup(notebook):
+    return nbformat.v4.new_code_cell(next(c.source for c in notebook.cells if "import numpy" in c.source))
+
+
+def copy_setup_with_its_id(notebook):
+    return copy.deepcopy(next(c for c in notebook.cells if "import numpy" in c.source))
+
+
+def copy_test(notebook):
+    return copy.deepcopy(cell(notebook, "test_output_size"))
+
+
+def copy_answer(notebook):
+    return copy.deepcopy(cell(notebook, "output_size"))
+
+
+@pytest.mark.parametrize(
+    "again", [type_again, type_elsewhere, copy_setup, copy_setup_with_its_id, copy_test, copy_answer]
+)
+def test_own_code_below_a_copy_of_an_earlier_cell_still_runs_after_what_it_needs(course, template, again):
+    notebook = edited(course, before="first_own = np.zeros(1)")
+    new = [again(notebook), nbformat.v4.new_code_cell("shape = zero_pad(np.ones((1, 1, 1, 1)), 1).shape")]
+    place = notebook.cells.index(cell(notebook, "to_chw"))
+    notebook.cells[place:place] = new
+    texts, changes = rebuilt(template, notebook)
+    order = ["import numpy", "first_own", "def output_size", "def zero_pad", "shape =", "def to_chw"]
+    found = [next(i for i, text in enumerate(texts) if text.startswith(part)) for part in order]
+    assert found == sorted(found)
+    assert "Cells were moved." not in changes or again is type_elsewhere
+
+
+def test_the_released_stub_copied_below_an_answer_does_not_replace_it(course, template):
+    notebook = solved(course)
+    stub = next(c.source for c in template.cells if label(c) == "output_size")
+    notebook.cells.append(nbformat.v4.new_code_cell(stub))
+    assert rebuilt(template, notebook)[0] == rebuilt(template, solved(course))[0]
+
+
 def test_a_relabelled_answer_still_runs(course, template):
     notebook = solved(course)
     one, other = cell(notebook, "output_size"), cell(notebook, "zero_pad")

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from course.checks import Case, check, exercises, function, hint, normal, seeding, through
 from course.checks.compare import difference
 from course.checks.exercise import EXERCISES, Exercise, Objection, Refusal
+from course.checks.result import own_arguments
 from course.checks.subject import LocalSubject, NotPlain, plain
 from tests.hidden import solution
 
@@ -270,6 +272,107 @@ def test_differences_are_told_exactly(got, expected, said):
 )
 def test_the_same_answer_in_another_form_is_right(got, expected):
     assert difference(plain(got), expected) is None
+
+
+@pytest.mark.parametrize(
+    ("got", "expected"),
+    [
+        ({"a" * 200_000: 1}, {"b": 1}),
+        (dict.fromkeys(range(100_000)), {"b": 1}),
+        ({"b": 1, "a" * 200_000: 1}, {"b": 1}),
+        (["a" * 200_000], ["b"]),
+        ("a" * 200_000, "b"),
+        (10**4_000, 1),
+        (10**5_000, 1),  # more digits than Python turns into text
+        (10**5_000, np.zeros(3)),
+    ],
+    ids=["key", "keys", "further key", "entry", "string", "number", "huge number", "no array"],
+)
+def test_a_message_quotes_no_more_of_an_answer_than_can_be_read(got, expected):
+    assert len(difference(got, expected).sentence) < 400
+
+
+RAGGED = [[1, 0, -1], [2, 0], [1, 0, -1]]
+ENDLESS = functools.reduce(lambda inside, _: [inside], range(300), [])
+STRANGE = [
+    *(None, False, 10**5_000, 1 + 2j, np.array(3.0), np.zeros(0), np.array([None, {}], dtype=object)),
+    *("yes", RAGGED, ENDLESS, [None], {1: 2, "x": [1]}, {"a": {"b": [np.zeros(2), "x"]}}, (1, 2, 3, 4, 5)),
+    *((number for number in range(3)), Exercise, len),
+]
+
+
+class Answers:
+    """A subject that answers every call with one value."""
+
+    def __init__(self, name, value):
+        self.name, self.value = name, value
+
+    def call(self, args, kwargs, *, count_steps=False):
+        """Return the value, as a student's function would."""
+        return LocalSubject(lambda: self.value, self.name).call([], {})
+
+
+def spoilt(answer, leaf):
+    """Return an answer with what ``leaf`` makes of each array and number in it."""
+    if isinstance(answer, dict):
+        return {key: spoilt(value, leaf) for key, value in answer.items()}
+    if isinstance(answer, list | tuple):
+        return type(answer)(spoilt(value, leaf) for value in answer)
+    return answer if isinstance(answer, str) else leaf(answer)
+
+
+def remembered(function):
+    """Return ``function``, asked for one case again and again, so that it runs once."""
+    found = []
+
+    def ask(*args, **kwargs):
+        if not found:
+            try:
+                found.append((function(*args, **kwargs), None))
+            except Exception as error:
+                found.append((None, error))
+        value, error = found[0]
+        if error:
+            raise error
+        return value
+
+    return ask
+
+
+@pytest.mark.parametrize("name", exercises())
+def test_any_answer_to_any_exercise_is_judged_and_a_strange_one_fails(monkeypatch, name):
+    exercise = exercises()[name]
+    oracle, ideas = exercise.oracle, exercise.misconceptions
+    for case in exercise.cases[:2]:
+        monkeypatch.setattr(exercise, "oracle", remembered(oracle))
+        known = [replace(idea, wrong=remembered(idea.wrong)) for idea in ideas]
+        monkeypatch.setattr(exercise, "misconceptions", known)
+        args, kwargs = own_arguments(case)
+        right = exercise.oracle(*args, **kwargs)
+        nan = spoilt(right, lambda part: np.full(np.shape(part), np.nan))
+        for strange in [*STRANGE, nan, spoilt(right, lambda part: RAGGED)]:
+            verdict = check(Answers(name, strange), cases=[case])
+            assert verdict.verdict == "failed", strange
+            assert f"✗ {name}: 0 of" in verdict.text
+            assert len(verdict.text) < 5_000
+
+
+def test_an_answer_that_trips_the_judge_is_wrong_and_a_case_that_does_is_an_error(double):
+    def judge(answer, x):
+        return "" if (answer[:] == 2 * x).all() else "Not the double."
+
+    double.check_answer = judge
+    verdict = check(lambda x: {"a": 1}, name="double")
+    assert "It returned a dictionary, which is not what was asked for." in verdict.text
+    assert verdict.verdict == "failed"
+    double.check_answer = lambda answer, x: answer["no such part"]
+    with pytest.raises(IndexError):
+        check(lambda x: x, name="double")
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf])
+def test_a_kernel_of_no_numbers_is_wrong(weight):
+    assert check(lambda: np.full((1, 1, 3, 3), weight), name="edge_kernel").score == 0
 
 
 def test_plain_data_loses_its_subclass_and_refuses_the_rest():
