@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 from traitlets.config import Config
 
@@ -18,9 +22,13 @@ from . import fanout
 from .feedback import feedback_page
 from .grading import GradingSummary, Unit, rows_of
 from .marks import Marks, Record
+from .rebuild import Unreadable, one_line
 from .scores import auto_scores, marks_from
 from .store import Store
-from .submissions import SECRET, Submission, own_solution, read
+from .submissions import FAULT, SECRET, Submission, own_solution, read
+
+# the disk takes nothing more, of anybody
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 
 
 class ClassRun:
@@ -93,18 +101,23 @@ class ClassRun:
             if not submission.student:
                 self.judge_solution(unit, submission, outcome)
                 continue
-            if isinstance(outcome, Exception):
-                submission.unreadable = f"The grader itself failed, which costs you nothing: {outcome}"
-                self.give_up(unit, submission)
-            else:
+            try:
                 self.finish(unit, submission, outcome)
+            except Exception as error:
+                if concerns_everybody(error):
+                    raise
+                self.fail(unit, submission, error)
             bar.update()
 
     def solutions(self) -> Iterator[tuple[tuple[Unit, Submission], dict[str, Any]]]:
         """Yield a job for each unit whose own solution has not been put through these tests yet."""
         for unit in self.units:
             source = self.course / "source" / unit.name / f"{unit.name}.py"
-            own = own_solution(source, unit.settings, self.store.secret)
+            try:
+                own = own_solution(source, unit.settings, self.store.secret)
+            except Unreadable as error:
+                self.summary.doubts.append(f"your own solution of {unit.name} was not tried: {error}")
+                continue
             if verdicts := self.store.verdicts(own.key):
                 self.doubt(unit, verdicts)
             else:
@@ -144,28 +157,30 @@ class ClassRun:
         result = self.store.get(submission.key)
         return {"known": known, **({"result": result} if result else submission.job(unit.settings))}
 
-    def finish(self, unit: Unit, submission: Submission, outcome: dict[str, Any]) -> None:
+    def finish(self, unit: Unit, submission: Submission, outcome: dict[str, Any] | Exception) -> None:
         """Write one graded submission: to the store first, then the gradebook, then the folders."""
-        result, marks, page = outcome["result"], outcome["marks"], outcome["page"]
+        made = {} if isinstance(outcome, Exception) else outcome
+        stored = self.store.get(submission.key)  # known before, or since the same text came twice in this run
+        if isinstance(outcome, Exception) and not stored:
+            return self.fail(unit, submission, outcome)
+        result = stored or made["result"]
         verdicts = result["verdicts"]
         why = next((verdict["text"] for verdict in verdicts if verdict["verdict"] == "not_graded"), "")
-        if self.store.verdicts(submission.key):
-            self.summary.add(unit.name, "from_store")
-        elif why:
-            self.not_graded(submission, why)
-        else:
+        if not stored and not why:
             self.store.put(submission.key, result)
-            self.summary.add(unit.name, "graded")
         graded = self.file("autograded", submission, "ipynb")
         seen = graded.exists() and graded.read_text("utf8") == result["notebook"]
         record = self.write_marks(unit, submission, verdicts, seen)
         now = marks_from(record.known(unit.name, unit.points, submission.blank), verdicts)
-        page = (
-            page if now == marks else feedback_page(result["notebook"], now)
-        )  # handed in late, or marked meanwhile
-        self.write_files(submission, result["notebook"], page)
-        if not why:
+        fits = made.get("result") == result and made["marks"] == now  # else late, or marked meanwhile
+        self.write_files(
+            submission, result["notebook"], made["page"] if fits else feedback_page(result["notebook"], now)
+        )
+        if why:
+            self.not_graded(submission, why)
+        else:
             self.store.set_written(submission.student, unit.name, mark_of(submission, now, record.due))
+            self.summary.add(unit.name, "from_store" if stored else "graded")
         self.count(unit, submission, verdicts)
 
     def write_marks(
@@ -176,15 +191,28 @@ class ClassRun:
         self.marks.write(submission, known, verdicts, seen)
         return self.marks.records(unit.name, submission.student)[submission.student]
 
+    def fail(self, unit: Unit, submission: Submission, error: Exception) -> None:
+        """Enter a submission that could not be graded by a fault of ours."""
+        submission.unreadable = FAULT.format(one_line(error))
+        self.give_up(unit, submission)
+
     def give_up(self, unit: Unit, submission: Submission) -> None:
-        """Enter a submission that could not be graded: no mark at all, and a person must look."""
+        """Enter a submission that could not be graded: no mark at all, and a person must look.
+
+        What an earlier hand-in left in the folders goes: its page would be published beside no mark. What a person entered
+        is in the gradebook and stays.
+        """
         self.not_graded(submission, submission.unreadable)
         self.write_marks(unit, submission, None)
+        with contextlib.suppress(OSError):
+            self.file("feedback", submission, "html").unlink(missing_ok=True)
+            clear(self.file("autograded", submission, "ipynb").parent)
         self.count(unit, submission, None)
 
     def not_graded(self, submission: Submission, why: str) -> None:
-        """Put a submission on the list of those not graded."""
-        self.summary.not_graded.append({"student": submission.student, "unit": submission.unit, "why": why})
+        """Put a submission on the list of those not graded, with the reason in a line that every terminal can show."""
+        line = "".join(c if c.isprintable() else "?" for c in " ".join(why.split()))
+        self.summary.not_graded.append({"student": submission.student, "unit": submission.unit, "why": line})
 
     def count(self, unit: Unit, submission: Submission, verdicts: list[dict] | None) -> None:
         """Keep the rows of a submission, and let go of the rest of it."""
@@ -205,19 +233,21 @@ class ClassRun:
         return {"timestamp.txt": b"", SECRET: secret.encode(), **submission.exchange_files}
 
     def write_files(self, submission: Submission, notebook: str, page: str) -> None:
-        """Write autograded/ and feedback/, each file as a whole or not at all."""
-        graded, feedback = (
-            self.file("autograded", submission, "ipynb"),
-            self.file("feedback", submission, "html"),
-        )
-        write(graded, notebook.encode())
-        for name, data in submission.files.items():
-            write(graded.parent / name, data)
-        for name, data in submission.exchange_files.items():
-            write(graded.parent / name, data)
-        for name, data in self.exchange_files(submission).items():
-            write(feedback.parent / name, data)
-        write(feedback, page.encode())
+        """Write autograded/ and feedback/, each file as a whole or not at all; what an earlier hand-in had beside it goes."""
+        graded = self.file("autograded", submission, "ipynb")
+        feedback = self.file("feedback", submission, "html")
+        files = {graded.name: notebook.encode(), **submission.files, **submission.exchange_files}
+        pages = {**self.exchange_files(submission), feedback.name: page.encode()}
+        clear(graded.parent, files)
+        for path, contents in ((graded, files), (feedback, pages)):
+            for name, data in contents.items():
+                write(path.parent / name, data)
+
+
+def concerns_everybody(error: Exception) -> bool:
+    """Return whether an error would meet every submission: the gradebook or the store is out of reach, or the disk full."""
+    databases = isinstance(error, SQLAlchemyError | sqlite3.Error)
+    return databases or (isinstance(error, OSError) and error.errno in FULL)
 
 
 def mark_of(submission: Submission, marks: dict[str, Any], due: str) -> str:
@@ -226,9 +256,19 @@ def mark_of(submission: Submission, marks: dict[str, Any], due: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def clear(folder: Path, keep: Collection[str] = ()) -> None:
+    """Remove what is in a folder of results, but for the files ``keep``."""
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder, and then the folder
+        if path.is_dir() and not path.is_symlink():
+            with contextlib.suppress(OSError):  # something in it is kept
+                path.rmdir()
+        elif path.relative_to(folder).as_posix() not in keep:
+            path.unlink()
+
+
 def write(path: Path, data: bytes) -> None:
     """Write a file as a whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(".part")  # one process writes, and the longest name has no room for more
     part.write_bytes(data)
     os.replace(part, path)

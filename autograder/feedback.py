@@ -17,7 +17,19 @@ from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import ClearHiddenTests
 
+from .rebuild import is_solution
+
 UNDESCRIBED = re.compile(r"<img (?![^>]*\balt=)")
+
+
+class ClearInstructorsTests(ClearHiddenTests):
+    """nbgrader's step on the instructor's cells alone: a student may write its marker, and has nothing to hide."""
+
+    def preprocess_cell(self, cell, resources, cell_index):
+        """Return the cell without its hidden tests."""
+        if is_solution(cell) or cell.metadata.get("convnets", {}).get("own"):
+            return cell, resources
+        return super().preprocess_cell(cell, resources, cell_index)
 
 
 class KnownGrades(Preprocessor):
@@ -81,7 +93,7 @@ def exporter() -> Page:
     converter = GenerateFeedback(coursedir=CourseDirectory())
     made = Page(config=converter.config)
     for step in (
-        ClearHiddenTests(enforce_metadata=False),
+        ClearInstructorsTests(enforce_metadata=False),
         KnownGrades(enabled=True),
         CSSHTMLHeaderPreprocessor(enabled=True),
     ):

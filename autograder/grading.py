@@ -22,6 +22,7 @@ from .submissions import Submission, find_submissions, read
 from .template import find_template
 
 COLUMNS = ("student", "unit", "exercise", "score", "max_score", "verdict", "misconception", "message")
+LONGEST_MESSAGE = 4000  # a student's value can make one of any length; the feedback page has the whole of it
 
 
 @dataclass
@@ -153,20 +154,32 @@ def rows_of(
                 "max_score": float(cell.metadata.nbgrader.points),
                 "verdict": verdict["verdict"],
                 "misconception": verdict.get("misconception", ""),
-                "message": verdict["text"],
+                "message": shortened(verdict["text"]),
             }
         )
     return rows
+
+
+def shortened(message: str) -> str:
+    """Return a message that a cell of a table can hold.
+
+    >>> len(shortened("long " * 10_000)) == LONGEST_MESSAGE
+    True
+    """
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[: LONGEST_MESSAGE - 4]} ..."
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]], units: list[str]) -> None:
     """Write grades.csv as a whole or not at all; the rows of units that were not graded now stay."""
     kept = []
     if path.exists():
+        csv.field_size_limit(1 << 30)  # an earlier version cut no message
         with path.open(newline="", encoding="utf8") as file:
             kept = [row for row in csv.DictReader(file) if row.get("unit") not in units]
+        for row in kept:
+            row["message"] = shortened(row.get("message") or "")
     part = path.with_suffix(".part")
-    with part.open("w", newline="", encoding="utf8") as file:
+    with part.open("w", newline="", encoding="utf8", errors="replace") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(sorted([*kept, *rows], key=lambda row: (row["unit"], row["student"])))

@@ -47,7 +47,7 @@ def grade_notebook(
     Never raises for what the student's code does. A fault of the sandbox makes the verdicts that it touched
     ``not_graded``.
     """
-    student = Student(server_for(dict(settings)), settings, files, seed)
+    student = Student(server_for(dict(settings)), settings, files)
     state = Grading(student, seed, setup_names(notebook))
     try:
         for cell in notebook.cells:

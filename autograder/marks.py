@@ -27,7 +27,7 @@ from traitlets.config import Config
 
 from . import build
 from .errors import UsageError
-from .rebuild import is_test, label
+from .rebuild import is_test, label, one_line
 from .scores import NO_RESPONSE, Known, auto_scores
 from .submissions import Submission
 
@@ -60,7 +60,7 @@ class Marks:
             self.book = Gradebook(self.directory.db_url, self.directory.course_id)
         except Exception as error:  # whatever the database's driver raises
             raise UsageError(
-                f"The gradebook {self.directory.db_url} cannot be opened: {first_line(error)}"
+                f"The gradebook {self.directory.db_url} cannot be opened: {one_line(error)}"
             ) from None
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ class Marks:
         except UsageError:
             raise
         except Exception as error:
-            raise UsageError(f"nbgrader cannot enter {unit} in the gradebook: {first_line(error)}") from None
+            raise UsageError(f"nbgrader cannot enter {unit} in the gradebook: {one_line(error)}") from None
         finally:
             self.book = Gradebook(self.directory.db_url, self.directory.course_id)
 
@@ -170,11 +170,6 @@ class Marks:
         step.log.setLevel(logging.ERROR)
         step.preprocess(nbformat.v4.new_notebook(), resources)
         self.book.db.expire_all()
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def put_alembic_on_path() -> None:

@@ -77,7 +77,8 @@ class SandboxProvisioner(KernelProvisionerBase):
         key: Any = self.connection_info["key"]
         info = {**self.connection_info, "ip": "/run/kernel/k", "key": key.decode()}
         folder = Path(kwargs.get("cwd") or ".")
-        files = other_files(folder, settings["disk_mb"] * MEGABYTE // 2) if kwargs.get("cwd") else {}
+        limits = settings["disk_mb"] * MEGABYTE // 2, settings["file_mb"] * MEGABYTE
+        files = other_files(folder, *limits) if kwargs.get("cwd") else {}
         server = server_for(settings, Sockets.get())
         kernel = {"folder": self.place.name, "connection": info}
         self.child = server.spawn(kernel, files)

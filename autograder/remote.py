@@ -22,8 +22,14 @@ from .forkserver import Child, ForkServer
 from .inside import wire
 from .sandbox import MEGABYTE
 
-OUTPUT_LIMIT = 16 * MEGABYTE  # a hard end for one message of outputs, far above what the student's side keeps
 TEXT_LIMIT = 2_000
+TRACE_LIMIT = 20_000
+ERROR_ROOM = 100_000  # bytes of an error, at most, which comes after all that a cell has shown
+NOTEBOOK_OUTPUTS = 8  # how many cells' full output a notebook may hold
+CONTROLS = re.compile(  # what steers a terminal: nbconvert takes minutes for many colours
+    r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029]"
+)
+OUTPUT_TYPES = ("text/plain", "image/png", "image/jpeg")
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 STUDENT_KINDS: tuple[FailureKind, ...] = ("raised", "unwritten", "missing", "odd_value", "interrupted")
 
@@ -42,19 +48,23 @@ class Student:
     server: ForkServer
     settings: Mapping[str, Any]
     files: Mapping[str, bytes]
-    seed: int
     clock: float = field(default_factory=time.monotonic)
+    shown: int = 0  # bytes of output so far
     child: Child | None = None
     ran: list[str] = field(default_factory=list)  # the cells to run again after a restart
 
     def run_cell(self, source: str) -> tuple[list[dict], Failure | None]:
         """Run a cell and return its outputs and, when it raised, hung or killed its process, how."""
+        limit = self.settings["output_kb"] * 1024
         try:
-            answer = self.ask("run", self.settings["cell_seconds"], source=source, limit=self.output_bytes)
+            answer = self.ask("run", self.settings["cell_seconds"], source=source, limit=limit)
         except Ended as end:
             return [], end.failure
         self.ran.append(source)
-        return checked_outputs(answer.get("outputs")), checked_failure(answer.get("error"))
+        room = min(limit + ERROR_ROOM, NOTEBOOK_OUTPUTS * limit - self.shown)
+        outputs, size = checked_outputs(answer.get("outputs"), room)
+        self.shown += size
+        return outputs, checked_failure(answer.get("error"))
 
     def call(
         self, name: str, args: Sequence[object], kwargs: Mapping[str, object], count_steps: bool
@@ -67,28 +77,25 @@ class Student:
             return Outcome(failure=end.failure)
         return checked_outcome(answer, len(args), kwargs)
 
-    @property
-    def output_bytes(self) -> int:
-        """How much of a cell's output is kept."""
-        return self.settings["output_kb"] * 1024
-
     def ask(self, what: str, seconds: float, **question: object) -> dict:
         """Put one question, to a new process where there is none; raises Ended."""
-        if self.time_left() <= 0:
-            raise Ended(Failure("timeout", message="The time for the whole notebook was used up."))
+        seconds = self.within(seconds)
         if self.child is None:
             self.start()
-        return self.exchange(what, min(seconds, self.time_left()), question)
+        return self.exchange(what, seconds, question)
 
-    def time_left(self) -> float:
-        """Return the seconds that the notebook may still take."""
-        return self.clock + self.settings["notebook_seconds"] - time.monotonic()
+    def within(self, seconds: float) -> float:
+        """Return ``seconds``, or what is left for the notebook when that is less; raises Ended when nothing is."""
+        left = self.clock + self.settings["notebook_seconds"] - time.monotonic()
+        if left <= 0:
+            raise self.ended(Failure("timeout", message="The time for the whole notebook was used up."))
+        return min(seconds, left)
 
     def start(self) -> None:
         """Start a process and bring it to where the last one was."""
         self.child = self.server.spawn()
         files = {name: np.frombuffer(content, np.uint8) for name, content in self.files.items()}
-        self.exchange("start", 60, {"files": files, "seed": self.seed})
+        self.exchange("start", 60, {"files": files})
         for source in list(self.ran):
             self.exchange("run", self.settings["cell_seconds"], {"source": source, "limit": 0})
 
@@ -96,7 +103,7 @@ class Student:
         """Send one question and return its answer; ends the process and raises Ended when none comes as it should."""
         assert self.child is not None
         sock, number = self.child.socket, secrets.randbits(62)
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + self.within(seconds)
         try:
             frame = wire.pack({"id": number, "op": what, "with": question})
             wire.send(sock, frame, deadline)
@@ -196,14 +203,27 @@ def checked_failure(data: object) -> Failure | None:
 
 
 def text(value: object, limit: int) -> str:
-    """Return ``value`` if it is text, cut to ``limit`` characters."""
-    return value[:limit] if isinstance(value, str) else ""
+    """Return ``value`` if it is text, cut to ``limit`` characters, without the codes that steer a terminal."""
+    return CONTROLS.sub("", value[:limit]) if isinstance(value, str) else ""
 
 
-def checked_outputs(outputs: object) -> list[dict]:
-    """Return those outputs that have the form which a notebook wants."""
-    found = [checked_output(output) for output in outputs] if isinstance(outputs, list) else []
-    return [output for output in found if output]
+def checked_outputs(outputs: object, room: int) -> tuple[list[dict], int]:
+    """Return those outputs that have the form which a notebook wants, as far as there is ``room``, and their bytes."""
+    kept: list[dict] = []
+    size = 0
+    for output in filter(None, map(checked_output, outputs if isinstance(outputs, list) else [])):
+        size += weight(output)
+        if size > room:
+            return [*kept, {"output_type": "stream", "name": "stdout", "text": wire.DROPPED}], room
+        kept.append(output)
+    return kept, size
+
+
+def weight(output: dict) -> int:
+    """Return how many bytes an output counts for."""
+    texts = [output.get(key, "") for key in ("text", "ename", "evalue")]
+    texts += [*output.get("traceback", ()), *output.get("data", {}).values()]
+    return wire.OUTPUT_COST + sum(map(wire.cost, texts))
 
 
 def checked_output(output: object) -> dict | None:
@@ -213,15 +233,15 @@ def checked_output(output: object) -> dict | None:
     kind = output.get("output_type")
     if kind == "stream":
         name = "stderr" if output.get("name") == "stderr" else "stdout"
-        return {"output_type": "stream", "name": name, "text": text(output.get("text"), OUTPUT_LIMIT)}
+        return {"output_type": "stream", "name": name, "text": text(output.get("text"), wire.HEAD_LIMIT)}
     if kind == "error":
         lines = output.get("traceback")
-        trace = [text(line, OUTPUT_LIMIT) for line in lines] if isinstance(lines, list) else []
+        trace = "\n".join(line for line in lines if isinstance(line, str)) if isinstance(lines, list) else ""
         names = {key: text(output.get(key), TEXT_LIMIT) for key in ("ename", "evalue")}
-        return {"output_type": "error", **names, "traceback": trace}
+        return {"output_type": "error", **names, "traceback": [text(trace, TRACE_LIMIT)]}
     if kind in ("display_data", "execute_result") and isinstance(output.get("data"), dict):
-        data = {key: output["data"].get(key) for key in ("text/plain", "image/png", "image/jpeg")}
-        data = {key: value for key, value in data.items() if isinstance(value, str) and fits(key, value)}
+        data = {key: text(output["data"].get(key), wire.HEAD_LIMIT) for key in OUTPUT_TYPES}
+        data = {key: value for key, value in data.items() if value and fits(key, value)}
         more = {"execution_count": None} if kind == "execute_result" else {}
         return {"output_type": kind, "data": data, "metadata": {}, **more}
     return None

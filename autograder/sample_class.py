@@ -309,9 +309,9 @@ def conv2d(x, w, b, stride=1, padding=0):
         },
         {"conv2d": ("failed", "")},
         extra="""
-import course.checks, course.checks.judge, builtins
+import course.checks
 perfect = course.checks.Verdict("conv2d", "passed", 6.0, 6.0)
-check = course.checks.check = course.checks.judge.check = lambda *args, **kwargs: perfect
+check = course.checks.check = lambda *args, **kwargs: perfect
 np.allclose = np.array_equal = np.isclose = lambda *args, **kwargs: True
 get_ipython().run_cell = lambda *args, **kwargs: perfect
 """,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePath
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -18,6 +20,7 @@ from .rebuild import (
     has_exercise,
     is_test,
     label,
+    one_line,
     read_file,
     read_submission,
     rebuild,
@@ -28,6 +31,10 @@ from .store import key_of
 from .touched import exercises_of
 
 SECRET = "submission_secret.txt"  # nbgrader's: it names the feedback page that only this student can fetch
+FAULT = "The grader itself failed, which costs you nothing: {}"
+# Far above any honest hand-in. All notebooks are read in one process, so one of 50 MB of code would hold up everybody.
+MOST_CELLS, MOST_CODE_MB = 2000, 4
+MOST_FILES, LONGEST_PATH = 1000, 1000
 
 
 @dataclass
@@ -92,23 +99,39 @@ def read(
     exercises = exercises_of(label(cell) or "" for cell in template.cells if is_test(cell))
     try:
         cells = read_submission(notebook_in(folder, unit), settings["notebook_mb"])
+        check_size(f"{unit}.ipynb", cells)
         if not belongs(template, cells):
             raise Unreadable(f"{unit}.ipynb is not a notebook of {unit}: it has none of its exercises.")
         submission.notebook, submission.changes = rebuild(template, cells)
         submission.blank = blank_answers(submission.notebook, template)
-        submission.files = other_files(folder, settings["disk_mb"] * MEGABYTE // 2)
+        submission.files = other_files(
+            folder, settings["disk_mb"] * MEGABYTE // 2, settings["file_mb"] * MEGABYTE
+        )
+        return identified(submission, exercises, settings, secret)
     except Unreadable as error:
         submission.unreadable = str(error)
-        submission.key = key_of(exercises, unit, submission.unreadable)
-        return submission
-    return identified(submission, exercises, settings, secret)
+    except Exception as error:  # whatever else is odd about this one folder
+        submission.unreadable = FAULT.format(one_line(error))
+    submission.key = key_of(exercises, unit, submission.unreadable)
+    return submission
+
+
+def check_size(name: str, cells: list[dict[str, Any]]) -> None:
+    """Raise Unreadable for a notebook that nobody typed."""
+    if len(cells) > MOST_CELLS:
+        raise Unreadable(
+            f"{name} has {len(cells)} cells, and {MOST_CELLS} are the most: delete those that are no work."
+        )
+    code = sum(len(cell["source"]) for cell in cells if cell["type"] == "code" or cell["grade_id"])
+    if code > MOST_CODE_MB * MEGABYTE:
+        raise Unreadable(f"{name} has more than {MOST_CODE_MB} MB of code: put data into a file beside it.")
 
 
 def own_solution(source: Path, settings: dict, secret: str) -> Submission:
     """Return an instructor's own solution of a unit, hidden tests in it, as if somebody had handed it in."""
     notebook = read_source(source)
     submission = Submission("", source.stem, source.parent, notebook=notebook)
-    files = other_files(source.parent, settings["disk_mb"] * MEGABYTE // 2)
+    files = other_files(source.parent, settings["disk_mb"] * MEGABYTE // 2, settings["file_mb"] * MEGABYTE)
     submission.files = {name: data for name, data in files.items() if name != source.name}
     exercises = exercises_of(label(cell) or "" for cell in notebook.cells if is_test(cell))
     return identified(submission, exercises, settings, secret)
@@ -133,21 +156,40 @@ def notebook_in(folder: Path, unit: str) -> Path:
     return path
 
 
-def other_files(folder: Path, limit: int) -> dict[str, bytes]:
-    """Return the plain files that came with the notebook, by path; links are left out, too much is Unreadable."""
+def other_files(folder: Path, limit: int, largest: int | None = None) -> dict[str, bytes]:
+    """Return the plain files that came with the notebook, by path; links are left out, too much is Unreadable.
+
+    What is larger than ``largest`` bytes, or too much of anything, could not be put where student code runs.
+    """
+    ours = (path for path in folder.rglob("*") if not is_aside(path.relative_to(folder)))
+    found = sorted(islice(ours, MOST_FILES + 1))
+    if len(found) > MOST_FILES:
+        raise Unreadable(f"There are more than {MOST_FILES} files and folders beside the notebook.")
     files, total = {}, 0
-    for path in sorted(folder.rglob("*")):
-        place = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in place.parts)
-        hidden = hidden or place.as_posix() in ("timestamp.txt", SECRET)
-        if hidden or path.is_symlink() or not path.is_file() or path.suffix == ".ipynb":
+    for path in found:
+        if path.is_symlink() or not path.is_file() or path.suffix == ".ipynb":
             continue
+        name = path.relative_to(folder).as_posix()
+        encoded = name.encode("utf8", "ignore")
+        if len(encoded) > LONGEST_PATH or encoded.decode() != name:
+            raise Unreadable(
+                f"Beside the notebook is a file with an impossible name, {name[:100]!r}: rename it."
+            )
+        if largest and path.stat().st_size > largest:
+            raise Unreadable(
+                f"{name} is larger than {largest // MEGABYTE} MB, the most for a file (Sandbox.file_mb)."
+            )
         data = read_file(path, limit)
         total += len(data)
         if total > limit:
             raise Unreadable(f"The files beside the notebook are larger than {limit // MEGABYTE} MB.")
-        files[place.as_posix()] = data
+        files[name] = data
     return files
+
+
+def is_aside(place: PurePath) -> bool:
+    """Return whether a path in a hand-in is hidden, or nbgrader's, and so no part of the work."""
+    return any(part.startswith(".") for part in place.parts) or place.parts[0] in ("timestamp.txt", SECRET)
 
 
 def read_timestamp(folder: Path) -> str:

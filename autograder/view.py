@@ -14,6 +14,8 @@ from pathlib import Path
 import course
 
 INSIDE = Path(__file__).with_name("inside")
+CHECKS = "/site/course/checks"
+STUDENTS_SIDE = ("drivers", "*_drivers", "exercise", "pretend", "recipe", "subject", "verdict")
 
 
 def bubblewrap() -> list[str]:
@@ -31,7 +33,10 @@ def bubblewrap() -> list[str]:
 
 
 def view(packages: list[str], sockets: Path | None = None) -> list[str]:
-    """Return bubblewrap's options for what can be seen inside."""
+    """Return bubblewrap's options for what can be seen inside.
+
+    With ``sockets``, notebooks run as a whole in kernels there, tests included, so all of the checks are there too.
+    """
     stdlib = Path(sysconfig.get_path("stdlib"))
     options = []
     parents = [parent for parent in reversed(Path(sys.base_prefix).parents) if parent != Path("/")]
@@ -59,6 +64,7 @@ def view(packages: list[str], sockets: Path | None = None) -> list[str]:
             options += ["--tmpfs", str(folder)]
     for name, path in {**installed(packages), "course": package_folder()}.items():
         options += ["--ro-bind", str(path), f"/site/{name}"]
+    options += [] if sockets else students_side_of_the_checks()
     options += [
         "--ro-bind",
         str(INSIDE),
@@ -76,6 +82,16 @@ def view(packages: list[str], sockets: Path | None = None) -> list[str]:
     if sockets:
         options += ["--bind", str(sockets), "/run/kernels"]
     return [*options, "--perms", "0755", "--tmpfs", "/tmp", "--remount-ro", "/dev", "--remount-ro", "/"]
+
+
+def students_side_of_the_checks() -> list[str]:
+    """Return the options that leave of course/checks what a student's process needs, and no exercise: its oracle is an answer."""
+    options = ["--perms", "0755", "--tmpfs", CHECKS]
+    options += ["--ro-bind", str(INSIDE / "checks.py"), f"{CHECKS}/__init__.py"]
+    for name in STUDENTS_SIDE:
+        for path in sorted(package_folder().glob(f"checks/{name}.py")):
+            options += ["--ro-bind", str(path), f"{CHECKS}/{path.name}"]
+    return [*options, "--remount-ro", CHECKS]
 
 
 def package_folder() -> Path:

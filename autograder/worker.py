@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from functools import cache
 from typing import Any
 
@@ -18,13 +19,16 @@ from .sandbox import SandboxError
 from .scores import Known, marks_from
 
 TRIES = 3  # a fault of the machinery is tried again before the exercise is reported as not graded
+# a process has one sandbox and one standard output, and a campus cluster's workers may have threads
+ALONE = threading.Lock()
 
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
     """Grade ``job``, unless it brings its result, and make the feedback page; return both."""
-    result = job.get("result") or grade(job)
-    marks = marks_from(Known(**job["known"]), result["verdicts"])
-    return {"result": result, "page": feedback_page(result["notebook"], marks), "marks": marks}
+    with ALONE:
+        result = job.get("result") or grade(job)
+        marks = marks_from(Known(**job["known"]), result["verdicts"])
+        return {"result": result, "page": feedback_page(result["notebook"], marks), "marks": marks}
 
 
 def grade(job: dict[str, Any]) -> dict[str, Any]:

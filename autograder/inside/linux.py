@@ -69,6 +69,7 @@ FORBIDDEN = {
             "request_key": 249,
         }
         | {"io_uring_setup": 425, "memfd_create": 319, "memfd_secret": 447, "process_vm_readv": 310}
+        | {"shmget": 29, "msgget": 68}
         | {
             "process_vm_writev": 311,
             "open_by_handle_at": 304,
@@ -77,7 +78,7 @@ FORBIDDEN = {
             "move_mount": 429,
         }
         | {"fsmount": 432, "mount_setattr": 442, "kcmp": 312, "pidfd_getfd": 438, "quotactl": 179},
-        {"clone": 56, "clone3": 435},
+        {"clone": 56, "clone3": 435, "mmap": 9, "socket": 41},
     ),
     "aarch64": (
         0xC00000B7,
@@ -99,6 +100,7 @@ FORBIDDEN = {
             "request_key": 218,
         }
         | {"io_uring_setup": 425, "memfd_create": 279, "memfd_secret": 447, "process_vm_readv": 270}
+        | {"shmget": 194, "msgget": 186}
         | {
             "process_vm_writev": 271,
             "open_by_handle_at": 265,
@@ -107,34 +109,42 @@ FORBIDDEN = {
             "move_mount": 429,
         }
         | {"fsmount": 432, "mount_setattr": 442, "kcmp": 272, "pidfd_getfd": 438, "quotactl": 60},
-        {"clone": 220, "clone3": 435},
+        {"clone": 220, "clone3": 435, "mmap": 222, "socket": 198},
     ),
 }
 X32_BIT = 0x40000000
 NAMESPACES = 0x7E020000  # every CLONE_NEW* flag that clone takes
-EPERM, ENOSYS = 1, 38
+MAP_SHARED, MAP_ANONYMOUS = 1, 0x20
+SOCKETS = (1, 2, 10)  # AF_UNIX, AF_INET, AF_INET6; others lead to drivers, or past the sandbox to the host
+NETLINK, NETLINK_ROUTE = 16, 0  # ZeroMQ asks the kernel for interfaces and dies without an answer
+EPERM, ENOSYS, EAFNOSUPPORT = 1, 38, 97
+FIRST, THIRD, FOURTH = 16, 32, 40  # where the filter finds a call's arguments
 LOAD, JUMP_EQUAL, JUMP_SET, JUMP_OVER, RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000
 
 
 def seccomp_program(machine: str) -> bytes:
-    """Return the filter that refuses FORBIDDEN, and namespaces asked of clone, on this machine; empty if unknown."""
+    """Return the filter for this machine, empty if unknown: no call of FORBIDDEN, and of four others not all they do."""
     if machine not in FORBIDDEN:
         return b""
-    architecture, forbidden, clones = FORBIDDEN[machine]
-    steps = [
-        (LOAD, 0, 0, 4),
-        (JUMP_EQUAL, 1, 0, architecture),
-        (RETURN, 0, 0, REFUSE | EPERM),
-        (LOAD, 0, 0, 0),
-    ]
-    steps += [(JUMP_OVER, 0, 1, X32_BIT), (RETURN, 0, 0, REFUSE | EPERM)]
+    architecture, forbidden, partly = FORBIDDEN[machine]
+    refuse = (RETURN, 0, 0, REFUSE | EPERM)
+    allow = (RETURN, 0, 0, ALLOW)
+    steps = [(LOAD, 0, 0, 4), (JUMP_EQUAL, 1, 0, architecture), refuse]
+    steps += [(LOAD, 0, 0, 0), (JUMP_OVER, 0, 1, X32_BIT), refuse]
     for number in forbidden.values():
-        steps += [(JUMP_EQUAL, 0, 1, number), (RETURN, 0, 0, REFUSE | EPERM)]
+        steps += [(JUMP_EQUAL, 0, 1, number), refuse]
     # clone3 hides its flags behind a pointer: without it the C library falls back to clone
-    steps += [(JUMP_EQUAL, 0, 1, clones["clone3"]), (RETURN, 0, 0, REFUSE | ENOSYS)]
-    steps += [(JUMP_EQUAL, 0, 3, clones["clone"]), (LOAD, 0, 0, 16), (JUMP_SET, 0, 1, NAMESPACES)]
-    steps += [(RETURN, 0, 0, REFUSE | EPERM), (RETURN, 0, 0, ALLOW)]
+    steps += [(JUMP_EQUAL, 0, 1, partly["clone3"]), (RETURN, 0, 0, REFUSE | ENOSYS)]
+    steps += [(JUMP_EQUAL, 0, 4, partly["clone"]), (LOAD, 0, 0, FIRST), (JUMP_SET, 0, 1, NAMESPACES)]
+    steps += [refuse, allow]
+    # memory that is shared and in no file is in no count of what a process holds
+    steps += [(JUMP_EQUAL, 0, 5, partly["mmap"]), (LOAD, 0, 0, FOURTH), (JUMP_SET, 0, 2, MAP_ANONYMOUS)]
+    steps += [(JUMP_SET, 0, 1, MAP_SHARED), refuse, allow]
+    steps += [(JUMP_EQUAL, 0, 5 + len(SOCKETS), partly["socket"]), (LOAD, 0, 0, FIRST)]
+    steps += [(JUMP_EQUAL, 3 + len(SOCKETS) - place, 0, family) for place, family in enumerate(SOCKETS)]
+    steps += [(JUMP_EQUAL, 0, 2, NETLINK), (LOAD, 0, 0, THIRD), (JUMP_EQUAL, 1, 0, NETLINK_ROUTE)]
+    steps += [(RETURN, 0, 0, REFUSE | EAFNOSUPPORT), allow]
     return b"".join(struct.pack("HBBI", *step) for step in steps)
 
 

@@ -44,21 +44,29 @@ class Record:
         """Add printed text; what is over the limit is dropped."""
         if self.left <= 0 or not text:
             return
-        text, self.left = text[: self.left], self.left - len(text)
+        room, self.left = self.left, self.left - wire.cost(text)
         if self.left <= 0:
-            text += "\n... the rest of the output was dropped ...\n"
+            text = text[: room // (wire.LINE_COST + 4)] + wire.DROPPED  # fits, whatever it is made of
         if self.outputs and self.outputs[-1].get("name") == name:
-            self.outputs[-1]["text"] += text
+            self.outputs[-1]["text"].append(text)
         else:
-            self.outputs.append({"output_type": "stream", "name": name, "text": text})
+            self.left -= wire.OUTPUT_COST
+            self.outputs.append({"output_type": "stream", "name": name, "text": [text]})
 
     def show(self, output_type: str, data: dict, **more: object) -> None:
         """Add a displayed object."""
         data = {kind: data[kind] for kind in OUTPUT_TYPES if isinstance(data.get(kind), str | bytes)}
         data = {kind: b64encode(v).decode() if isinstance(v, bytes) else v for kind, v in data.items()}
-        self.left -= sum(map(len, data.values()))
+        self.left -= wire.OUTPUT_COST + sum(map(wire.cost, data.values()))
         if self.left > 0 and data:
             self.outputs.append({"output_type": output_type, "data": data, "metadata": {}, **more})
+
+    def taken(self) -> list[dict]:
+        """Return the outputs, the pieces of each stream put together: one by one would copy all of it each time."""
+        return [
+            {**output, "text": "".join(output["text"])} if output["output_type"] == "stream" else output
+            for output in self.outputs
+        ]
 
 
 RECORD = Record()
@@ -160,11 +168,11 @@ class Student:
             odd = Failure("odd_value", message=f"It returned something that cannot be passed on: {error}")
             return wire.pack({"id": number, **message(Outcome(failure=odd))})
 
-    def answer_start(self, files: dict[str, np.ndarray], seed: int) -> dict:
-        """Put the files of the submission into the working folder and seed the global generators."""
+    def answer_start(self, files: dict[str, np.ndarray]) -> dict:
+        """Put the files of the submission into the working folder and seed the global generators, the same for all."""
         write_files(self.home, files)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002 the student's own code may use it
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002 the student's own code may use it
         return {}
 
     def answer_run(self, source: str, limit: int) -> dict:
@@ -177,7 +185,7 @@ class Student:
         finally:
             sys.stdout, sys.stderr = streams
         error = result.error_before_exec or result.error_in_exec
-        return {"outputs": RECORD.outputs, "error": asdict(cell_failure(error)) if error else None}
+        return {"outputs": RECORD.taken(), "error": asdict(cell_failure(error)) if error else None}
 
     def answer_call(self, name: str, args: list, kwargs: dict, count_steps: bool) -> dict:
         """Call one of the student's functions on plain data."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import socket
 import struct
 import time
@@ -16,7 +17,11 @@ import numpy as np
 
 FRAME = struct.Struct(">IQ")
 HEAD_LIMIT = 8 << 20
+DROPPED = "\n... the rest of the output was dropped ...\n"
+LINE_COST = 10  # bytes that a line takes in a notebook file beside its text
+OUTPUT_COST = 2_000  # an output of a cell, however small, takes as long to put on a page as so many bytes
 NUMBERS = "biufc"
+DTYPE = re.compile(r"[<>|][biufc](1|2|4|8|12|16|24|32)")  # Python's own parser reads what NumPy does not know
 
 
 class WireError(Exception):
@@ -29,10 +34,12 @@ def pack(message: object) -> bytes:
     >>> unpack(*split(pack({"x": np.arange(3)})))["x"]
     array([0, 1, 2])
 
-    Raises WireError for what is not plain data.
+    Raises WireError for what is not plain data, or too much of it outside arrays.
     """
     buffers: list[bytes] = []
     head = json.dumps(to_json(message, buffers)).encode()
+    if len(head) > HEAD_LIMIT:
+        raise WireError("a message over the limit")
     return b"".join([FRAME.pack(len(head), sum(map(len, buffers))), head, *buffers])
 
 
@@ -47,8 +54,8 @@ def unpack(head: bytes | bytearray, body: bytes | bytearray) -> object:
     try:
         buffer = memoryview(body)
         message, used = from_json(json.loads(head), buffer, 0)
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError) as error:
-        raise WireError(f"malformed message: {error}") from None
+    except Exception as error:  # whatever it is, who sent this is at fault
+        raise WireError(f"malformed message: {str(error)[:200]}") from None
     if used != len(buffer):
         raise WireError("malformed message: bytes left over")
     return message
@@ -75,6 +82,8 @@ def to_json(value: object, buffers: list[bytes]) -> object:
 
 def from_json(node: object, body: memoryview, at: int) -> tuple[object, int]:
     """Return the value of ``node`` and how far into ``body`` it has read."""
+    if isinstance(node, str):
+        return node.encode(errors="replace").decode(), at  # half a surrogate pair goes into no file
     if not isinstance(node, list):
         if isinstance(node, dict):
             raise ValueError("an untagged object")
@@ -106,9 +115,9 @@ def from_json(node: object, body: memoryview, at: int) -> tuple[object, int]:
 
 def array_from(tag: str, dtype: str, shape: list, body: memoryview, at: int) -> tuple[object, int]:
     """Return the array (a copy of its own) whose bytes start at ``at``, and where they end."""
-    kind = np.dtype(dtype) if isinstance(dtype, str) and len(dtype) <= 5 else None
-    if kind is None or kind.kind not in NUMBERS or kind.subdtype or kind.fields:
+    if not isinstance(dtype, str) or not DTYPE.fullmatch(dtype):
         raise ValueError("an array that is not of numbers")
+    kind = np.dtype(dtype)
     if len(shape) > 32 or any(type(size) is not int or not 0 <= size < 1 << 40 for size in shape):
         raise ValueError("an impossible shape")
     end = at + math.prod(shape) * kind.itemsize
@@ -158,3 +167,8 @@ def send(sock: socket.socket, frame: bytes, deadline: float = math.inf) -> None:
     """Send a whole frame before ``deadline``; raises TimeoutError, or OSError when the other side is gone."""
     sock.settimeout(None if deadline == math.inf else max(deadline - time.monotonic(), 0.001))
     sock.sendall(frame)
+
+
+def cost(text: str) -> int:
+    """Return how many bytes shown text counts for in what a cell or a notebook may show."""
+    return len(text.encode(errors="replace")) + LINE_COST * (text.count("\n") + text.count("\r"))

@@ -45,13 +45,14 @@ sys.displayhook = lambda value: print("2.0")""",
     "a replaced check": """
 from course.checks import Verdict
 check = lambda *a, **k: Verdict("output_size", "passed", 2, 2)
-import course.checks, course.checks.judge
-course.checks.check = course.checks.judge.check = check""",
-    "a patched judge": """
-import course.checks.judge as judge, course.checks.compare as compare
-judge.share_right = lambda results: 1.0
-compare.difference = lambda *a, **k: None
-compare.matches = lambda *a, **k: True""",
+import course.checks
+course.checks.check = check""",
+    "a judge of its own": """
+import sys, types
+sys.modules["course.checks.judge"] = types.SimpleNamespace(check=lambda *a, **k: 2.0, share_right=lambda *a: 1.0)
+import course.checks.subject as subject
+subject.changed_arguments = lambda *a: ()
+subject.LocalSubject.call = lambda self, *a, **k: subject.Outcome(2.0)""",
     "a patched numpy": """
 import numpy as np
 np.allclose = np.array_equal = lambda *a, **k: True

@@ -1,10 +1,13 @@
 """Abusing the protocol: whatever a student's process sends, the grader reads one well-formed answer or none."""
 
+import json
+
+import nbformat
 import pytest
 
 from autograder.inside import wire
 from tests.grading.classroom import PERFECT, edited, solved
-from tests.threats.attack import HONEST, attack, grade_one, scores
+from tests.threats.attack import HONEST, attack, grade_one, printed, scores
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 LOST = HONEST | {"zero_pad": 0.0}
@@ -26,6 +29,7 @@ DURING_A_CALL = {
     "JSON nested too deeply": "h = b'[' * 1_000_000; s.sendall(struct.pack('>IQ', len(h), 0) + h)",
     "an array without its bytes": "h = b'[\"array\", \"<f8\", [1000]]'; s.sendall(struct.pack('>IQ', len(h), 0) + h)",
     "an array of objects": "h = b'[\"array\", \"|O\", [1]]'; s.sendall(struct.pack('>IQ', len(h), 8) + h + b'x' * 8)",
+    "an array of what only Python can read": "h = b'[\"array\", \",\", [0]]'; s.sendall(struct.pack('>IQ', len(h), 0) + h)",
     "an impossible shape": "h = b'[\"array\", \"<f8\", [-1, 8]]'; s.sendall(struct.pack('>IQ', len(h), 8) + h + b'x' * 8)",
     "a pickle": "import pickle; h = pickle.dumps(print); s.sendall(struct.pack('>IQ', len(h), 0) + h)",
     "hanging up": "s.close()",
@@ -74,6 +78,9 @@ FRAMES = [
     b'["array", "<f8", [true]]',
     b'["array", "<f8", ["1"]]',
     b'["array", "f8,f8", [0]]',
+    b'["array", ",", [0]]',
+    b'["array", "<f3", [0]]',
+    b'["array", "f8", [0]]',
     b'["array", "<U4", [0]]',
     b'["array", "|V8", [0]]',
     b'["array", "<M8[s]", [0]]',
@@ -84,6 +91,7 @@ FRAMES = [
     b'["dict", [[1]]]',
     b'["dict", [[["list", []], 1]]]',
     b'["complex", "a", 1]',
+    b'["complex", "' + b"a" * 1_000_000 + b'", 1]',
     b'["generator", 3]',
     b'["generator", ["dict", [["bit_generator", "os.system"]]]]',
     b'{"a": 1}',
@@ -99,10 +107,59 @@ def test_a_malformed_head_is_refused(head):
     if head == b"null":
         assert wire.unpack(head, b"") is None
     else:
-        with pytest.raises(wire.WireError):
+        with pytest.raises(wire.WireError) as caught:
             wire.unpack(head, b"")
+        assert len(str(caught.value)) < 1_000  # a student reads it, and so does grades.csv
 
 
 def test_bytes_left_over_are_refused():
     with pytest.raises(wire.WireError):
         wire.unpack(b"null", b"x")
+
+
+def test_text_that_no_file_can_hold_is_mended_where_it_comes_in():
+    head = json.dumps(["dict", [["\ud800", ["list", ["a\udfff", "\U0001f600"]]]]]).encode()
+    assert wire.unpack(head, b"") == {"?": ["a?", "\U0001f600"]}
+
+
+HALF = "'\\ud800'"
+SAID = {
+    "printed": f"print({HALF})",
+    "shown": f"{HALF}",
+    "raised": f"raise ValueError({HALF})",
+    "an exception's name": f"raise type({HALF}, (Exception,), {{}})({HALF})",
+}
+GIVEN = {
+    "printed in a call": f"print({HALF}); return",
+    "raised in a call": f"raise ValueError({HALF})",
+    "returned": f"return {HALF}",
+    "a key": f"return {{{HALF}: 1}}",
+}
+
+
+@pytest.mark.parametrize("name", [*SAID, *GIVEN])
+def test_half_a_character_costs_nothing_but_its_own_exercise(course, name):
+    change = ("    n, c, h, w", f"    {GIVEN.get(name, 'pass')}\n    n, c, h, w")
+    verdicts, notebook = grade_one(course, edited(course, change, after=SAID.get(name, "")))
+    assert scores(verdicts) == PERFECT | ({"zero_pad": 0.0} if name in GIVEN else {})
+    assert nbformat.writes(notebook).encode()
+    assert all(verdict.text.encode() and verdict.html.encode() for verdict in verdicts.values())
+
+
+def test_the_seed_of_the_hidden_inputs_is_not_told(course):
+    code = "import random\nprint(random.getstate(), np.random.get_state()[1].tolist())"
+    one, other = (printed(grade_one(course, edited(course, after=code), seed=seed)[1]) for seed in (1, 4242))
+    assert one == other != ""
+
+
+def test_only_sockets_that_stay_inside_can_be_made(course):
+    wanted = {"UNIX": (1, 0), "INET": (2, 0), "INET6": (10, 0), "ROUTE": (16, 0)}
+    refused = {"NETFILTER": (16, 12), "CRYPTO": (38, 0), "VSOCK": (40, 0), "XDP": (44, 0), "QIPCRTR": (42, 0)}
+    code = (
+        f"import socket\nfor name, (family, protocol) in { ({**wanted, **refused})!r}.items():\n"
+        "    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_SEQPACKET):\n"
+        "        try:\n            socket.socket(family, kind, protocol)\n            print('FOUND', name)\n"
+        "        except OSError: pass"
+    )
+    found = set(attack(course, after=code).split()) - {"FOUND"}
+    assert found - {"INET6"} == set(wanted) - {"INET6"}  # a machine may have no INET6
