@@ -51,8 +51,7 @@ course.checks.check = check""",
 import sys, types
 sys.modules["course.checks.judge"] = types.SimpleNamespace(check=lambda *a, **k: 2.0, share_right=lambda *a: 1.0)
 import course.checks.subject as subject
-subject.changed_arguments = lambda *a: ()
-subject.LocalSubject.call = lambda self, *a, **k: subject.Outcome(2.0)""",
+subject.changed_arguments = lambda *a: ()""",
     "a patched numpy": """
 import numpy as np
 np.allclose = np.array_equal = lambda *a, **k: True

@@ -255,7 +255,9 @@ NOT_A_NOTEBOOK = {
 def test_a_hand_in_that_cannot_be_opened_is_told_from_a_fault_of_the_machinery(course, tmp_path, spoil):
     spoil(tmp_path / f"{UNIT}.ipynb")
     settings = {"notebook_mb": 1, "disk_mb": 1}
-    exercise = nbformat.v4.new_code_cell("", metadata={"nbgrader": {"grade_id": "conv2d", "solution": True}})
+    exercise = nbformat.v4.new_code_cell(
+        "def conv2d(): ...", metadata={"nbgrader": {"grade_id": "conv2d", "solution": True}}
+    )
     template = nbformat.v4.new_notebook(cells=[exercise])
     submission = read("eve", UNIT, tmp_path, template, settings, "")
     assert submission.unreadable
