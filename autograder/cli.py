@@ -63,7 +63,11 @@ def collect(unit: str, source: Path, roster: Path | None, update: bool, course: 
 @click.argument("units", nargs=-1, metavar="[UNIT]...")
 @click.option("--course", type=FOLDER, default=".", help="The course folder.  [default: this one]")
 @click.option("--workers", type=click.IntRange(min=1), help="How many to grade at a time.")
-@click.option("--scheduler", metavar="ADDR", help="A Dask scheduler (tcp://...) instead of this machine.")
+@click.option(
+    "--scheduler",
+    metavar="ADDR",
+    help="A Dask scheduler (tcp://...) instead of this machine; give its workers one thread each.",
+)
 @click.option("--unsafe-no-sandbox", is_flag=True, help="Run students' code with YOUR rights. Do not.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def grade(

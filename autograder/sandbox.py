@@ -39,9 +39,11 @@ class Sandbox(LoggingConfigurable):
     memory_mb = Integer(2048, help="Memory that a submission's processes may hold together.").tag(config=True)
     processes = Integer(64, help="Processes and threads that a submission may have.").tag(config=True)
     disk_mb = Integer(256, help="What a submission may write, in all.").tag(config=True)
-    file_mb = Integer(64, help="The largest file that a submission may write.").tag(config=True)
+    file_mb = Integer(64, help="The largest file that a submission may bring or write.").tag(config=True)
     files = Integer(256, help="Files that a process may have open.").tag(config=True)
-    output_kb = Integer(1024, help="Output of one cell that is kept; the rest is dropped.").tag(config=True)
+    output_kb = Integer(
+        1024, help="Output of one cell that is kept, and of a notebook eight times that; the rest is dropped."
+    ).tag(config=True)
     notebook_mb = Integer(100, help="The largest notebook file that is read.").tag(config=True)
     answer_mb = Integer(64, help="The largest value that a student's function may return.").tag(config=True)
     packages = List(
