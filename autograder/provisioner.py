@@ -22,7 +22,6 @@ from jupyter_client.provisioning import KernelProvisionerBase
 from traitlets import Dict
 
 from .forkserver import Child, server_for
-from .rebuild import MEGABYTE
 from .sandbox import Sandbox, SandboxError
 from .submissions import other_files
 
@@ -77,8 +76,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         key: Any = self.connection_info["key"]
         info = {**self.connection_info, "ip": "/run/kernel/k", "key": key.decode()}
         folder = Path(kwargs.get("cwd") or ".")
-        limits = settings["disk_mb"] * MEGABYTE // 2, settings["file_mb"] * MEGABYTE
-        files = other_files(folder, *limits) if kwargs.get("cwd") else {}
+        files = other_files(folder, settings) if kwargs.get("cwd") else {}
         server = server_for(settings, Sockets.get())
         kernel = {"folder": self.place.name, "connection": info}
         self.child = server.spawn(kernel, files)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePath
@@ -104,9 +105,7 @@ def read(
             raise Unreadable(f"{unit}.ipynb is not a notebook of {unit}: it has none of its exercises.")
         submission.notebook, submission.changes = rebuild(template, cells)
         submission.blank = blank_answers(submission.notebook, template)
-        submission.files = other_files(
-            folder, settings["disk_mb"] * MEGABYTE // 2, settings["file_mb"] * MEGABYTE
-        )
+        submission.files = other_files(folder, settings)
         return identified(submission, exercises, settings, secret)
     except Unreadable as error:
         submission.unreadable = str(error)
@@ -131,7 +130,7 @@ def own_solution(source: Path, settings: dict, secret: str) -> Submission:
     """Return an instructor's own solution of a unit, hidden tests in it, as if somebody had handed it in."""
     notebook = read_source(source)
     submission = Submission("", source.stem, source.parent, notebook=notebook)
-    files = other_files(source.parent, settings["disk_mb"] * MEGABYTE // 2, settings["file_mb"] * MEGABYTE)
+    files = other_files(source.parent, settings)
     submission.files = {name: data for name, data in files.items() if name != source.name}
     exercises = exercises_of(label(cell) or "" for cell in notebook.cells if is_test(cell))
     return identified(submission, exercises, settings, secret)
@@ -156,11 +155,13 @@ def notebook_in(folder: Path, unit: str) -> Path:
     return path
 
 
-def other_files(folder: Path, limit: int, largest: int | None = None) -> dict[str, bytes]:
+def other_files(folder: Path, settings: Mapping[str, Any]) -> dict[str, bytes]:
     """Return the plain files that came with the notebook, by path; links are left out, too much is Unreadable.
 
-    What is larger than ``largest`` bytes, or too much of anything, could not be put where student code runs.
+    What is larger than a file may be (``file_mb``), or all of it than half of ``disk_mb``, could not be put where student
+    code runs.
     """
+    limit = settings["disk_mb"] * MEGABYTE // 2
     ours = (path for path in folder.rglob("*") if not is_aside(path.relative_to(folder)))
     found = sorted(islice(ours, MOST_FILES + 1))
     if len(found) > MOST_FILES:
@@ -175,9 +176,9 @@ def other_files(folder: Path, limit: int, largest: int | None = None) -> dict[st
             raise Unreadable(
                 f"Beside the notebook is a file with an impossible name, {name[:100]!r}: rename it."
             )
-        if largest and path.stat().st_size > largest:
+        if path.stat().st_size > settings["file_mb"] * MEGABYTE:
             raise Unreadable(
-                f"{name} is larger than {largest // MEGABYTE} MB, the most for a file (Sandbox.file_mb)."
+                f"{name} is larger than {settings['file_mb']} MB, the most for a file (Sandbox.file_mb)."
             )
         data = read_file(path, limit)
         total += len(data)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from .grades import Grade, grouped
+from .grades import Grade, graded, grouped
 
 LINE = re.compile(r".* in line (\d+): `(.*)`")
 UNWRITTEN = re.compile(r"\w+ calls (\w+), which is not written yet")
@@ -21,10 +21,10 @@ Answers = Mapping[str, Mapping[str, str]]  # exercise -> student -> the text of 
 def with_causes(grades: list[Grade], answers: Answers) -> list[Grade]:
     """Return the grades, each with the exercise in which it stopped, if that is another that the student lost points in."""
     wrong = {
-        student: [grade.exercise for grade in own if grade.lost and grade.verdict != "not_graded"]
-        for student, own in grouped(grades, "student").items()
+        student: [grade.exercise for grade in own if grade.lost]
+        for student, own in grouped(graded(grades), "student").items()
     }
-    return [replace(grade, cause=cause(grade, wrong[grade.student], answers)) for grade in grades]
+    return [replace(grade, cause=cause(grade, wrong.get(grade.student, []), answers)) for grade in grades]
 
 
 def cause(grade: Grade, wrong: list[str], answers: Answers) -> str:

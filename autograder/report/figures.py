@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from statistics import StatisticsError, correlation, mean, median
 from typing import Any
 
-from .grades import Grade, grouped, ratio
+from .grades import Grade, graded, grouped, ratio
 from .lecture import topics
 from .ungraded import ungraded
 
@@ -96,11 +96,6 @@ def tells(r: float | None) -> str:
     if r is None:
         return ""
     return "tells much" if r >= TELLING else "tells some" if r >= POOR else "look at it"
-
-
-def graded(grades: Iterable[Grade]) -> list[Grade]:
-    """Return what was graded: the rest counts neither for nor against."""
-    return [grade for grade in grades if grade.verdict != "not_graded"]
 
 
 def misconception_rows(grades: list[Grade], hints: dict[tuple[str, str], str]) -> list[dict[str, Any]]:

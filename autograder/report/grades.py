@@ -83,6 +83,11 @@ def as_grade(row: dict[str, str], path: Path) -> Grade:
     return Grade(row["student"], row["exercise"], score, max_score, *words)
 
 
+def graded(grades: Iterable[Grade]) -> list[Grade]:
+    """Return what was graded: the rest counts neither for nor against."""
+    return [grade for grade in grades if grade.verdict != "not_graded"]
+
+
 def grouped(grades: Iterable[Grade], field: str) -> dict[str, list[Grade]]:
     """Return the grades by one of their fields, in order of appearance."""
     groups: dict[str, list[Grade]] = {}

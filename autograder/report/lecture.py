@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .grades import Grade, grouped, ratio
+from .grades import Grade, graded, grouped, ratio
 
 TOPICS = 3  # more is not a lecture
 
@@ -14,7 +14,7 @@ def topics(grades: list[Grade], hints: dict[tuple[str, str], str]) -> list[dict[
 
     Points go to the exercise whose answer was at fault. What was not graded is nobody's loss.
     """
-    counted = [grade for grade in grades if grade.verdict != "not_graded"]
+    counted = graded(grades)
     all_lost = sum(grade.lost for grade in counted)
     rows = [topic(name, counted, hints) for name in grouped(counted, "exercise")]
     for row in rows:

@@ -167,7 +167,6 @@ class ArchitectureBuilder {
     const inside = kind === "residual" ? [page.button("open or close", () => this.toggle(), "open or close the block"), page.button("+ into body", () => this.addInside(1)), page.button("+ into shortcut", () => this.addInside(2))] : [];
     edit.replaceChildren(page.choice("Kind", kindNames(), () => this.layer()?.[0] ?? "", (next) => this.change(this.chosen, (list, n) => { list[n] = fresh(next); })),
       ...fields.filter(Boolean), ...inside, page.button("↑", by(-1), "move the layer chosen up"), page.button("↓", by(1), "move the layer chosen down"), page.button("×", () => this.drop(), "remove the layer chosen"));
-    page.fields.slice(this.fixed).forEach((refresh) => refresh());
   }
 
   makeRow() {

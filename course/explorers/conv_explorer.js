@@ -163,15 +163,15 @@ class ConvExplorer {
   }
 
   drawWork(now, links, forwards) {
-    const [rows, cols] = now.g.kernel_size, size = rows * cols, flags = new Uint8Array(size).fill(EMPTY), words = [], ways = [];
+    const [rows, cols] = now.g.kernel_size, size = rows * cols, flags = new Uint8Array(size).fill(EMPTY), words = [], goals = []; // of each tap; padding that copies an input gives a tap several
     const [left, right] = [new Float64Array(size), new Float64Array(size)];
     for (const [i, j, r, c, value, , product] of links) {
       const n = i * cols + j;
       flags[n] = forwards && (r < 0 || c < 0) ? PAD : 0;
       left[n] = forwards ? value : 0;
       right[n] = forwards ? product : now.weight(this.filter, this.channel, i, j);
-      ways[n] = (ways[n] ?? 0) + 1;
-      words[n] = forwards ? show(value) : ways[n] > 1 ? `${words[n].split(" ")[0]} +${ways[n] - 1}` : `${r},${c}`;
+      if (forwards) words[n] = show(value);
+      else words[n] = (goals[n] ??= []).push(`${r},${c}`) > 1 ? `${goals[n][0]} +${goals[n].length - 1}` : goals[n][0];
     }
     const common = { rows, cols, flags, bare: true };
     this.window.draw({ ...common, values: left, scale: largest(left), text: (n) => words[n], title: forwards ? "Input under the kernel" : "Goes to output (row, column)" });

@@ -102,10 +102,7 @@ def answer(function: Callable, explorer: ConvExplorer) -> dict:
         return {"why": f"{name} takes one stride for both directions: make them equal to compare."}
     if not has_output(explorer):
         return {"why": "These settings give no output that can be drawn, so there is nothing to compare."}
-    try:
-        x, w, b, padding, notes = simplified(explorer)
-    except (ValueError, IndexError):
-        return {"why": "These settings give no output, so there is nothing to compare."}
+    x, w, b, padding, notes = simplified(explorer)
     keywords = {"stride": explorer.stride[0], "padding": padding}
     call = f"{name}(x, w, b, stride={keywords['stride']}, padding={padding}){notes}"
     outcome = LocalSubject(function, name).call([x, w, b], keywords)

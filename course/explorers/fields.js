@@ -1,6 +1,7 @@
 // Maths of ReceptiveField: stacks of square layers [kind, kernel, stride, padding, dilation], one axis at a time.
 import { outputSize } from "./core.js";
 
+const MOST_ROWS = 512; // of a level that is shown, or of its padding
 const conv = (k, s = 1, p = 0, d = 1) => ["conv", k, s, p, d], poolOf = (k, s, p = 0) => ["pool", k, s, p, 1];
 const times = (n, layer) => Array.from({ length: n }, () => [...layer]);
 const stage = (convs) => [...times(convs, conv(3, 1, 1)), poolOf(2, 2)];
@@ -65,12 +66,15 @@ export function widthOf(profile, part = 0.95) {
 }
 
 export function fieldRemarks(layers, size) {
-  if (!(Number.isInteger(size) && size >= 1 && size <= 512)) return [["error", "The input has 1 to 512 rows and columns."]];
+  if (!(Number.isInteger(size) && size >= 1 && size <= MOST_ROWS)) return [["error", `The input has 1 to ${MOST_ROWS} rows and columns.`]];
   for (const [n, [kind, kernel, stride, padding, dilation]] of layers.entries()) {
     const name = `Layer ${n + 1} (${kind})`, before = levels(layers.slice(0, n), size).at(-1).size, span = dilation * (kernel - 1) + 1;
     if (![kernel, stride, dilation].every((v) => Number.isInteger(v) && v >= 1)) return [["error", `${name}: kernel, stride and dilation are whole numbers from 1 up.`]];
     if (!(Number.isInteger(padding) && padding >= 0)) return [["error", `${name}: padding is a whole number from 0 up.`]];
     if (span > before + 2 * padding) return [["error", `${name} spans ${span} rows, but ${before + 2 * padding} are left of the input: pad more, or take a layer out.`]];
+    const after = sizeAfter([kind, kernel, stride, padding, dilation], before);
+    if (Math.max(padding, after) > MOST_ROWS)
+      return [["error", `${name} puts out ${after} rows with a padding of ${padding}: ${MOST_ROWS} of each are shown at most, so pad less.`]];
   }
   return [];
 }

@@ -141,5 +141,4 @@ class NormLab {
   }
 }
 
-
 export default { render: ({ model, el: host }) => new NormLab(model).show(host) };

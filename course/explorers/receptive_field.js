@@ -5,7 +5,6 @@ import { Grid } from "./grid.js";
 import { STACKS, fieldRemarks, levels, ranges, shares, widthOf } from "./fields.js";
 
 const FIELDS = ["kernel", "stride", "padding", "dilation"];
-const MOST = 512; // rows of a level, or of its padding
 
 class ReceptiveField {
   constructor(model) {
@@ -59,10 +58,8 @@ class ReceptiveField {
   solve() {
     const { page } = this, { layers, size } = page.state;
     if (this.now?.version === page.version) return this.now;
-    const found = fieldRemarks(layers, size), all = found.length ? [] : levels(layers, size);
-    const large = found.length ? -1 : layers.findIndex(([, , , padding], n) => padding > MOST || all[n + 1].size > MOST);
-    if (large >= 0) found.push(["error", `Layer ${large + 1} (${layers[large][0]}) puts out ${all[large + 1].size} rows with a padding of ${layers[large][3]}: ${MOST} of each are shown at most, so pad less.`]);
-    return (this.now = { version: page.version, found, ok: !found.length, levels: all });
+    const found = fieldRemarks(layers, size), ok = !found.length;
+    return (this.now = { version: page.version, found, ok, levels: ok ? levels(layers, size) : [] });
   }
 
   last() {
@@ -125,7 +122,7 @@ class ReceptiveField {
 
   draw() {
     const now = this.solve(), { page } = this, { layers } = page.state, kinds = layers.map(([kind]) => kind).join();
-    if (this.kinds !== kinds) { this.makeRows(); page.fields.slice(this.fixed).forEach((refresh) => refresh()); this.kinds = kinds; }
+    if (this.kinds !== kinds) { this.makeRows(); this.kinds = kinds; }
     this.level = Math.min(this.level, layers.length);
     this.levelOptions.value = this.level;
     this.notes.replaceChildren(...now.found.map(([kind, text]) => el("li", { class: `cx-${kind}` }, text)));

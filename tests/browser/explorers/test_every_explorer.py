@@ -1,6 +1,7 @@
 """What holds for every explorer: no serious fault by axe-core, 320 px, big enough targets, exported pages."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -125,3 +126,20 @@ def test_release_notebooks_hold_no_output_and_no_widget_state():
         notebook = nbformat.read(path, 4)
         assert "widgets" not in notebook.metadata
         assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "broken", "works", "sentence"),
+    [
+        ("ConvExplorer", "Kernel: rows", 20, 3, r"^Output row 0, column 0"),
+        ("PoolLab", "Window: rows", 20, 2, r"^Output row 0, column 0: .* is \d+\.$"),
+        ("ReceptiveField", "layer 1 kernel", 50, 3, r"^Output row 4, column 4 sees"),
+    ],
+)
+def test_steps_while_the_settings_do_not_work_lead_nowhere(show, name, field, broken, works, sentence):
+    shown = show(new(name))
+    for key in ("]", "["):
+        shown.fill(field, broken)
+        shown.page.keyboard.press(key)
+        shown.fill(field, works)
+        assert re.search(sentence, shown.sentence())

@@ -58,14 +58,6 @@ def test_a_level_too_large_to_show_is_explained(show):
     assert shown.sentence().startswith("Output row ")
 
 
-def test_a_step_while_the_stack_gives_no_output_leaves_no_mark(show):
-    shown = show(ReceptiveField())
-    shown.fill("layer 1 kernel", 50)
-    shown.page.locator('input[aria-label="layer 1 kernel"]').press("]")
-    shown.fill("layer 1 kernel", 3)
-    assert shown.sentence().startswith("Output row 4, column 4 sees")
-
-
 def test_a_field_in_the_padding_has_no_weight_to_speak_of(show):
     shown = show(ReceptiveField(layers=[("conv", 1, 1, 5)], size=8))
     shown.grid("Output").hover(position={"x": 25, "y": 25})
