@@ -40,7 +40,7 @@ def spread(client: Any, jobs: Iterator[tuple[Any, dict]]) -> Iterator[tuple[Any,
     from distributed import as_completed
 
     labels: dict[str, Any] = {}
-    queue = as_completed(with_results=True, raise_errors=False)
+    queue = as_completed()  # without results: one that it fetches when a run is stopped is a traceback on the screen
 
     def add() -> None:
         for label, job in jobs:
@@ -51,10 +51,13 @@ def spread(client: Any, jobs: Iterator[tuple[Any, dict]]) -> Iterator[tuple[Any,
 
     for _ in range(AHEAD * max(1, len(client.scheduler_info()["workers"]))):
         add()
-    for future, outcome in queue:
+    for future in queue:
         add()
-        failure = isinstance(outcome, tuple)  # (type, error, traceback)
-        yield labels.pop(future.key), outcome[1] if failure else outcome
+        try:
+            outcome = future.result()
+        except Exception as error:
+            outcome = error
+        yield labels.pop(future.key), outcome
         future.release()
 
 
@@ -63,7 +66,7 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
     """Yield a client of the given scheduler, or of a cluster of our own on this machine."""
     from distributed import Client, LocalCluster
 
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    hush()
     if scheduler:
         try:
             client = Client(scheduler, timeout="20s")
@@ -79,6 +82,11 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
         with deaf_to_interrupts():
             local = stack.enter_context(LocalCluster(n_workers=workers, **options))
         yield stack.enter_context(Client(local))
+
+
+def hush() -> None:
+    """Keep Dask's log off the screen: what went wrong with a job is its outcome, and a stopped run is one line."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
 
 @contextlib.contextmanager

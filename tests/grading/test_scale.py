@@ -110,6 +110,39 @@ def test_ctrl_c_ends_a_run_in_one_line_and_the_next_goes_on(tmp_path):
     assert again.from_store > 0 and again.graded > 0 and again.from_store + again.graded == 8
 
 
+LARGE = """
+import os, signal, threading, time
+from autograder import fanout
+
+class Large:
+    def __reduce__(self):  # while a worker sends it
+        time.sleep(1)
+        return Large, ()
+
+def interrupt():
+    time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGINT)
+
+if __name__ == "__main__":
+    fanout.work = lambda job: {"result": Large()}
+    outcomes = fanout.run(((n, {}) for n in range(8)), 8, 2, None)
+    try:
+        for label, outcome in outcomes:
+            threading.Thread(target=interrupt).start()
+    except KeyboardInterrupt:
+        outcomes.close()
+        print("stopped")
+"""
+
+
+def test_ctrl_c_while_a_result_is_on_its_way_says_nothing_of_the_connections_it_ends(tmp_path):
+    script = tmp_path / "large.py"
+    script.write_text(LARGE)
+    command = ["env", "--default-signal=INT", sys.executable, str(script)]
+    run = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "stopped\n", "")
+
+
 @pytest.fixture
 def scheduler(tmp_path):
     """A Dask scheduler and two workers, as processes of their own; yields the address and the workers."""
