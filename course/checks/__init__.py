@@ -11,6 +11,7 @@ from course.checks.judge import check, seeding
 from course.checks.recipe import function, through
 from course.checks.registry import load as exercises
 from course.checks.registry import load_in_background
+from course.checks.unwritten import tell_what_is_not_written
 from course.checks.verdict import Verdict, in_a_notebook
 
 __all__ = [
@@ -26,5 +27,7 @@ __all__ = [
     "through",
 ]
 
-if in_a_notebook() and find_spec("torch"):
-    load_in_background()
+if in_a_notebook():
+    tell_what_is_not_written()
+    if find_spec("torch"):
+        load_in_background()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,8 @@ def difference(got: Any, expected: Any, what: str = "") -> Difference | None:
     if isinstance(expected, tuple):
         return _tuple_difference(got, expected)
     if got is None:
+        if what:
+            return Difference(f"{what}expected {in_words(expected)}, got None")
         return Difference("It returned None. Does the function end in `return ...`?")
     if isinstance(expected, dict):
         return _dict_difference(got, expected, what)
@@ -68,17 +71,32 @@ def _tuple_difference(got: Any, expected: tuple) -> Difference | None:
         got = got.tolist()
     elif isinstance(got, np.ndarray) and got.ndim and len(got) == len(expected):
         got = list(got)  # the parts, stacked
+    was = "was" if len(expected) == 1 else "were"
     if not isinstance(got, list | tuple):
         return Difference(
-            f"It returned {in_words(got)}, where {len(expected)} things were expected: `return a, b`."
+            f"It returned {in_words(got)}, where {in_number(expected)} {was} expected: {how_to_return(expected)}."
         )
     if len(got) != len(expected):
-        return Difference(f"It returned {len(got)} things, where {len(expected)} were expected.")
+        return Difference(
+            f"It returned {in_number(got)}, where {in_number(expected)} {was} expected: {how_to_return(expected)}."
+        )
     parts = (
         difference(g, e, f"part {i + 1} of the answer: ")
         for i, (g, e) in enumerate(zip(got, expected, strict=True))
     )
     return next((part for part in parts if part), None)
+
+
+def in_number(things: Sequence[Any]) -> str:
+    """Return how many things there are."""
+    return "1 thing" if len(things) == 1 else f"{len(things)} things"
+
+
+def how_to_return(things: Sequence[Any]) -> str:
+    """Return what a function writes to return so many things."""
+    return (
+        f"`return {', '.join('abcd'[: len(things)])}`" if 2 <= len(things) <= 4 else "return them in a list"
+    )
 
 
 def _dict_difference(got: Any, expected: dict, what: str) -> Difference | None:

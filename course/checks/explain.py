@@ -11,12 +11,13 @@ EXPLAINED_CASES = 3  # so many failed cases are looked at until a wrong idea fit
 MISCONCEPTION_CASES = 12  # so many cases are compared with each wrong idea: enough to tell, and quick
 
 
-def explain(exercise: Exercise, results: list[Result]) -> Misconception | None:
-    """Return the misconception that explains the answers best, or None.
+def explain(exercise: Exercise, results: list[Result]) -> tuple[Misconception, Result] | None:
+    """Return the misconception that explains the answers best and the failed case that shows it, or None.
 
     It must lead to what the student's function did in one of the first failed cases, and to an answer in one of them at
-    least, since any idea can end in an exception, or else explain every case. Among several, the one that explains more of the other cases wins, and then the one that
-    comes first in the bank.
+    least, since any idea can end in an exception, or else explain every case; and at least as many cases must speak for it
+    as against it, since in a small case several ideas end alike. Among several, the one that explains more of the cases
+    wins, and then the one that comes first in the bank.
     """
     judged = [r for r in results if r.outcome.failure is None or r.outcome.failure.kind == "raised"]
     if any(r.problem and not r.is_random for r in judged):
@@ -24,15 +25,23 @@ def explain(exercise: Exercise, results: list[Result]) -> Misconception | None:
             r for r in judged if not r.is_random
         ]  # then the same answers are named the same, whatever was drawn
     failed = [r for r in judged if r.problem][:MISCONCEPTION_CASES]
-    for first in failed[:EXPLAINED_CASES]:
-        told = first.problem.misconception if first.problem else ""
+    passed = [r for r in judged if not r.problem][:MISCONCEPTION_CASES]
+    for shown in failed[:EXPLAINED_CASES]:
+        told = shown.problem.misconception if shown.problem else ""
         if told:
-            return next((m for m in exercise.misconceptions if m.name == told), None)
-        others = [r for r in judged if r is not first][:MISCONCEPTION_CASES]
-        candidates = [m for m in exercise.misconceptions if gives(m, first)]
-        candidates = [m for m in candidates if has_evidence(m, failed) or all(gives(m, r) for r in judged)]
+            named = next((m for m in exercise.misconceptions if m.name == told), None)
+            return (named, shown) if named else None
+        candidates = []
+        for idea in exercise.misconceptions:
+            if not gives(idea, shown):
+                continue
+            speaks = [gives(idea, r) for r in failed]
+            others = [gives(idea, r) for r in passed]
+            against = speaks.count(False) + (0 if idea.when else others.count(False))
+            if speaks.count(True) >= against and (has_evidence(idea, failed) or against == 0):
+                candidates.append((speaks.count(True) + others.count(True), idea))
         if candidates:
-            return max(candidates, key=lambda m: sum(gives(m, r) for r in others))
+            return max(candidates, key=lambda pair: pair[0])[1], shown
     return None
 
 
@@ -50,8 +59,8 @@ def is_deliberate(failure: Failure) -> bool:
     return failure.type == Objection.__name__ or failure.source.startswith(("raise ", "assert "))
 
 
-def gives(misconception: Misconception, result: Result) -> bool:
-    """Return whether a wrong idea leads to what the student's function did."""
+def gives(misconception: Misconception, result: Result) -> bool | None:
+    """Return whether a wrong idea leads to what the student's function did; None where it says nothing about the case."""
     args, kwargs = own_arguments(result.case)
     failure = result.outcome.failure
     try:
@@ -62,8 +71,8 @@ def gives(misconception: Misconception, result: Result) -> bool:
         return failure is not None and is_deliberate(failure)
     except Refusal as refusal:
         return failure is not None and is_meant(refusal, failure)
-    except Exception:  # the idea says nothing about this case
-        return False
+    except Exception:
+        return None
 
 
 def is_meant(refusal: Refusal, failure: Failure) -> bool:

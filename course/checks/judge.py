@@ -20,6 +20,7 @@ from course.checks.compare import Difference, difference, in_words
 from course.checks.exercise import CHANGES_ITS_INPUT, EXERCISES, LOOPS_OVER_PIXELS, Case, Exercise
 from course.checks.explain import explain
 from course.checks.message import compose, failure_sentence
+from course.checks.numpy_only import numpy_only
 from course.checks.result import Result, own_arguments
 from course.checks.subject import LocalSubject, Outcome, Subject
 from course.checks.verdict import Verdict, Word
@@ -54,7 +55,8 @@ def check(
         warnings.simplefilter(
             "ignore"
         )  # stock nbgrader gives 0 to a test cell in which anything is written to stderr
-        results = run(exercise, subject, exercise.cases if cases is None else tuple(cases), random, seed)
+        with numpy_only(exercise.unit, getattr(subject, "function", None)):
+            results = run(exercise, subject, exercise.cases if cases is None else tuple(cases), random, seed)
         return say_when_validating(conclude(exercise, results, seed))
 
 
@@ -135,12 +137,14 @@ def problem_of(exercise: Exercise, case: Case, outcome: Outcome, expected: Any) 
     if outcome.failure:
         return Difference(failure_sentence(exercise.name, outcome.failure))
     wrong = answer_problem(exercise, case, outcome.value, expected)
-    if wrong is None and outcome.changed:
-        names = [
+    if outcome.changed:
+        names = ", ".join(
             exercise.parameters[c] if isinstance(c, int) and c < len(exercise.parameters) else str(c)
             for c in outcome.changed
-        ]
-        sentence = f"The answer is right, but the call changed its input {', '.join(names)}."
+        )
+        if wrong:
+            return replace(wrong, sentence=f"{wrong.sentence} And the call changed its input {names}.")
+        sentence = f"The answer is right, but the call changed its input {names}."
         wrong = Difference(sentence, misconception=CHANGES_ITS_INPUT)
     if wrong is None and case.max_steps and (outcome.steps or 0) > case.max_steps:
         sentence = f"The answer is right, but it took a Python loop over the pixels: more than {case.max_steps} steps of Python."
@@ -171,7 +175,7 @@ def conclude(exercise: Exercise, results: list[Result], seed: int) -> Verdict:
     """Return the verdict over all results: the share that is right, the wrong idea, and the message."""
     fraction = share_right(results)
     failed = [result for result in results if result.problem]
-    misconception = explain(exercise, results) if failed else None
+    misconception, shown = explain(exercise, results) or (None, failed[0] if failed else None)
     verdict = Verdict(
         exercise.name,
         word(fraction, failed),
@@ -180,7 +184,7 @@ def conclude(exercise: Exercise, results: list[Result], seed: int) -> Verdict:
         misconception.name if misconception else "",
         seed=seed,
     )
-    text, html = compose(exercise, verdict, results, misconception)
+    text, html = compose(exercise, verdict, results, misconception, shown)
     return replace(verdict, text=text, html=html)
 
 

@@ -23,9 +23,13 @@ MARK = {"passed": ("✓", GREEN), "partial": ("◐", AMBER), "missing": ("○", 
 
 
 def compose(
-    exercise: Exercise, verdict: Verdict, results: list[Result], misconception: Misconception | None
+    exercise: Exercise,
+    verdict: Verdict,
+    results: list[Result],
+    misconception: Misconception | None,
+    shown: Result | None,
 ) -> tuple[str, str]:
-    """Return the message as plain text and as HTML.
+    """Return the message as plain text and as HTML; ``shown`` is the failed case that it speaks of.
 
     A failed check says, in this order: which case, the call, what differs, the misconception's hint, and a picture of
     where the arrays differ.
@@ -33,17 +37,16 @@ def compose(
     mark, colour = MARK.get(verdict.verdict, ("✗", RED))
     head = f"{mark} {exercise.name}: {points(verdict)}"
     listing = case_listing(results)
-    first = next((result for result in results if result.problem), None)
-    if first is None:
+    if shown is None:
         said = f"All {len(listing)} cases right." if len(listing) > 1 else "Right."
         return f"{head}. {said}", panel(colour, f"<b>{escape(head)}</b>. {said}")
-    problem = first.problem
-    assert problem  # it is the first of those that have one
+    problem = shown.problem
+    assert problem  # it is one of those that failed
     if verdict.verdict == "missing":
         text = f"{head}\n  {problem.sentence}"
         return text, panel(colour, f"<b>{escape(head)}</b><br>{code(problem.sentence)}")
-    return failed_text(exercise, head, first, problem, listing, misconception), panel(
-        colour, failed_html(exercise, head, first, problem, listing, misconception)
+    return failed_text(exercise, head, shown, problem, listing, misconception), panel(
+        colour, failed_html(exercise, head, shown, problem, listing, misconception)
     )
 
 
@@ -68,22 +71,22 @@ def case_listing(results: list[Result]) -> list[tuple[str, bool]]:
 def failed_text(
     exercise: Exercise,
     head: str,
-    first: Result,
+    shown: Result,
     problem: Difference,
     listing: list[tuple[str, bool]],
     misconception: Misconception | None,
 ) -> str:
     """Return the plain message of a check that failed."""
     lines = [
-        f"{head} - {case_name(first)}",
-        f"  {exercise.name}({exercise.describe(first.case)})",
+        f"{head} - {case_name(shown)}",
+        f"  {exercise.name}({exercise.describe(shown.case)})",
         f"  {problem.sentence}",
     ]
-    lines[2:2] = [f"    {numbers}" for numbers in small_numbers(exercise, first.case)]
+    lines[2:2] = [f"    {numbers}" for numbers in small_numbers(exercise, shown.case)]
     if misconception:
         lines.append(f"  Hint ({misconception.name}): {misconception.hint}")
-    if first.outcome.printed:
-        lines += ["  It printed:", *(f"    {line}" for line in first.outcome.printed.splitlines()[:5])]
+    if shown.outcome.printed:
+        lines += ["  It printed:", *(f"    {line}" for line in shown.outcome.printed.splitlines()[:5])]
     lines.append("  " + "   ".join(f"{'✓' if right else '✗'} {name}" for name, right in listing))
     return "\n".join(lines)
 
@@ -91,16 +94,16 @@ def failed_text(
 def failed_html(
     exercise: Exercise,
     head: str,
-    first: Result,
+    shown: Result,
     problem: Difference,
     listing: list[tuple[str, bool]],
     misconception: Misconception | None,
 ) -> str:
     """Return the HTML message of a check that failed."""
     parts = [
-        f"<b>{escape(head)}</b> &mdash; {escape(case_name(first))}",
-        f"<div><code>{escape(exercise.name)}({escape(exercise.describe(first.case))})</code></div>",
-        *(f"<div><code>{escape(numbers)}</code></div>" for numbers in small_numbers(exercise, first.case)),
+        f"<b>{escape(head)}</b> &mdash; {escape(case_name(shown))}",
+        f"<div><code>{escape(exercise.name)}({escape(exercise.describe(shown.case))})</code></div>",
+        *(f"<div><code>{escape(numbers)}</code></div>" for numbers in small_numbers(exercise, shown.case)),
         f"<div>{code(problem.sentence)}</div>",
     ]
     if misconception:
@@ -108,9 +111,9 @@ def failed_html(
             f'<div style="margin:.5em 0"><b>Hint</b> ({escape(misconception.name)}): {code(misconception.hint)}</div>'
         )
     parts.append(picture(problem))
-    if first.outcome.printed:
-        shown = "\n".join(first.outcome.printed.splitlines()[:5])
-        parts.append(f"<div>It printed:</div><pre>{escape(shown)}</pre>")
+    if shown.outcome.printed:
+        printed = "\n".join(shown.outcome.printed.splitlines()[:5])
+        parts.append(f"<div>It printed:</div><pre>{escape(printed)}</pre>")
     parts.append(f'<div style="margin-top:.5em;opacity:.85">{listing_html(listing)}</div>')
     return "".join(parts)
 

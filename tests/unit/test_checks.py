@@ -1,6 +1,7 @@
 """The check machinery: what a check says, counts and forgives."""
 
 import functools
+import linecache
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -57,6 +58,7 @@ def double():
 def student(text, name="double"):
     """Return the function that a student's cell defines."""
     names = {"np": np}
+    linecache.cache["<student>"] = len(text), None, text.splitlines(True), "<student>"  # as IPython does
     exec(compile(text, "<student>", "exec"), names)
     return names[name]
 
@@ -138,7 +140,7 @@ def test_a_verdict_in_a_kernel_shows_html_and_hands_nbgrader_the_points(double, 
 
 def test_an_exception_is_told_with_the_students_line(double):
     text = str(check(student("def double(x):\n    y = x + 1\n    return y.nothing"), name="double"))
-    assert "It raised AttributeError: 'numpy.ndarray' object has no attribute 'nothing' in line 3\n" in text
+    assert "It raised AttributeError: 'numpy.ndarray' object has no attribute 'nothing' in line 3: `return y.nothing`\n" in text
 
 
 @pytest.mark.parametrize(
@@ -187,6 +189,56 @@ def test_a_written_objection_is_named_and_an_accident_is_not(double):
 def test_an_accident_is_named_where_the_answers_speak_for_the_idea(double):
     trips = "def double(x):\n    if x.ndim > 1:\n        x.nothing\n    return 2 * x + 2"
     assert check(student(trips), name="double").misconception == "trips-over-tables"
+
+
+def test_an_idea_that_fits_one_small_case_and_no_other_is_not_named(double):
+    verdict = check(
+        student("def double(x):\n    return np.ones_like(x)"), name="double"
+    )  # 1 is the square of 1, too
+    assert verdict.misconception == ""
+
+
+def test_an_idea_that_spoils_what_is_right_is_not_named(double):
+    small = "def double(x):\n    return x**2 if x.size == 1 else 2 * x"
+    assert check(student(small), name="double").misconception == ""
+
+
+def test_the_message_shows_the_case_that_the_idea_explains(double):
+    most = "def double(x):\n    return 5 * x if x.size == 1 else x**2"
+    verdict = check(student(most), name="double")
+    assert verdict.misconception == "squares"
+    assert verdict.text.startswith("✗ double: 0 of 4 points - a table\n")
+
+
+def test_a_wrong_answer_that_changes_its_input_says_both(double):
+    verdict = check(student("def double(x):\n    x += 3\n    return x"), name="double")
+    assert "expected 2 at [0], got 4" in verdict.text
+    assert "And the call changed its input x." in verdict.text
+
+
+LIBRARY_CODE = [
+    "import scipy.special\ndef double(x):\n    return scipy.special.erf(x)",
+    "from scipy.special import erf\ndef double(x):\n    return erf(x)",
+    "def double(x):\n    from scipy.special import erf\n    return erf(x)",
+    "def helper(x):\n    import scipy\n    return scipy.special.erf(x)\ndef double(x):\n    return helper(x)",
+]
+
+
+@pytest.mark.parametrize("text", LIBRARY_CODE)
+def test_a_numpy_unit_takes_no_answer_of_another_library(double, text):
+    verdict = check(student(text), name="double")
+    assert verdict.score == 0
+    assert "scipy is not there when your function is graded: write this one with NumPy" in verdict.text
+
+
+def test_the_libraries_are_there_again_after_a_check_and_in_the_torch_units(double):
+    function = student(LIBRARY_CODE[1])
+    check(function, name="double")
+    assert function(np.array([0.5])) == pytest.approx(0.5205, abs=1e-4)
+    verdict = check(function, name="double", cases=[Case("one", np.array([1.0]))])
+    exercise = replace(double, unit="08-test")  # replaces it in the registry, too
+    assert "is not there" in verdict.text
+    assert "is not there" not in check(function, name=exercise.name).text
 
 
 def test_the_name_bound_in_the_notebook_decides_which_exercise_it_is(double):
@@ -248,8 +300,11 @@ def test_whole_numbers_are_compared_exactly_however_large():
     [
         (3.0, 3, "whole number 3, got the float 3.0"),
         (4, 3, "expected 3, got 4"),
-        ([1, 2], (1, 2, 3), "returned 2 things, where 3 were expected"),
-        (5, (1, 2), "where 2 things were expected"),
+        ([1, 2], (1, 2, 3), "returned 2 things, where 3 things were expected: `return a, b, c`"),
+        (5, (1, 2), "where 2 things were expected: `return a, b`"),
+        (5, (1, 2, 3), "where 3 things were expected: `return a, b, c`"),
+        ((1, 2), ([1, 2],), "returned 2 things, where 1 thing was expected: return them in a list"),
+        ((1, None), (1, np.zeros(2)), "part 2 of the answer: expected an array of shape (2,), got None"),
         ((1, 3), (1, 2), "part 2 of the answer: expected 2, got 3"),
         (np.zeros((2, 2)), np.zeros((2, 3)), "expected shape (2, 3), got (2, 2)"),
         (np.array([1.0, np.nan]), np.array([1.0, 2.0]), "expected 2 at [1], got nan"),
