@@ -256,6 +256,10 @@ def test_a_function_of_no_exercise_gets_a_sentence_and_a_suggestion():
     assert str(check(conv2s)) == "There is no exercise called 'conv2s'. Did you mean check(conv2d)?"
 
 
+def test_a_name_in_quotes_is_no_function():
+    assert str(check("conv2d")) == "check takes the function itself: check(conv2d), without quotes."
+
+
 def test_random_inputs_are_fresh_and_can_be_replayed(double):
     seen = []
     fails = student("def double(x):\n    return x")
