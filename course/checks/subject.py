@@ -18,7 +18,7 @@ import numbers
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -202,7 +202,10 @@ def plain(value: object) -> object:
         if hasattr(value, "detach"):
             value = value.detach().cpu()  # type: ignore[union-attr]
         return plain_array(np.asarray(value))
-    raise NotPlain(f"It returned {a_or_an(type(value).__name__)}, where an array or a number was expected.")
+    kind = a_or_an(type(value).__name__)
+    if isinstance(value, Iterable):
+        raise NotPlain(f"It returned {kind}, not the values themselves: put list(...) around it.")
+    raise NotPlain(f"It returned {kind}, where an array or a number was expected.")
 
 
 def plain_array(array: np.ndarray) -> np.ndarray:

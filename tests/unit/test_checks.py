@@ -155,6 +155,11 @@ def test_an_exception_is_told_with_the_students_line(double):
             "failed",
         ),
         ("return {'a': x}", "got a dictionary", "failed"),
+        (
+            "return (2 * n for n in x)",
+            "returned a generator, not the values themselves: put list(...) around it",
+            "failed",
+        ),
         ("return [[1], [2, 3]]", "expected an array of shape (1,), got a list", "failed"),
         ("return np.array(['a'])", "an array of dtype <U1", "failed"),
         ("return x[None]", "expected shape (1,), got (1, 1)", "failed"),
