@@ -11,7 +11,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from course.checks.exercise import Case, Exercise, Refusal, integers, normal
+from course.checks.compare import matches
+from course.checks.exercise import Case, Exercise, Refusal, integers, normal, runs_into
 from course.checks.oracle import gradient, tensor
 
 UNIT = "03-pooling-and-activations"
@@ -109,6 +110,14 @@ def _(x):
     return values[values > 0].numpy()
 
 
+@relu.misconception(
+    "compares-the-whole-array",
+    "Python's max and `if` want one True or False, and an array has one for each value. np.maximum takes the larger of two, value by value.",
+)
+def _(x):
+    raise runs_into("ValueError", words="truth value")
+
+
 # -------------------------------------------------------------------------------------------------- relu_backward
 
 
@@ -144,6 +153,7 @@ relu_backward = Exercise(
         ),
         Case("a table", normal(4, 5), 3 * normal(5, 4).T),
         Case("a batch of maps", normal(2, 3, 4, 5), normal(2, 3, 5, 4).swapaxes(2, 3)),
+        Case("whole numbers in x", normal(3, 4), integers(3, 4)),
     ),
     random=_random_relu_backward,
     hints=(
@@ -227,6 +237,24 @@ def _(grad_out, x):
 )
 def _(grad_out, x):
     return torch_relu_backward(x, grad_out)
+
+
+@relu_backward.misconception(
+    "takes-the-dtype-of-x",
+    "When x holds whole numbers, your gradient does too, and loses what comes after the decimal point: np.zeros_like(x) takes over the "
+    "dtype of x. np.zeros(x.shape) makes floats.",
+)
+def _(grad_out, x):
+    answer = torch_relu_backward(grad_out, x)
+    return np.trunc(answer) if x.dtype.kind in "iu" else answer
+
+
+@relu_backward.misconception(
+    "compares-the-whole-array",
+    "Python's `if` and `and` want one True or False, and `x > 0` has one for each value. Multiply by it, or let np.where choose.",
+)
+def _(grad_out, x):
+    raise runs_into("ValueError", words="truth value")
 
 
 # ----------------------------------------------------------------------------------------------------- leaky_relu
@@ -327,6 +355,34 @@ def _(x, slope=0.01):
     return F.elu(tensor(x), slope).numpy()
 
 
+@leaky_relu.misconception(
+    "takes-the-dtype-of-x",
+    "When x holds whole numbers, your answer does too, and loses what comes after the decimal point: x.copy() and np.zeros_like(x) take "
+    "over the dtype of x. Make a new array of floats, as np.where does.",
+)
+def _(x, slope=0.01):
+    answer = torch_leaky_relu(x, slope)
+    return np.trunc(answer) if x.dtype.kind in "iu" else answer
+
+
+@leaky_relu.misconception(
+    "multiplies-whole-numbers-in-place",
+    "When x holds whole numbers, so does its copy, and `*=` cannot put fractions into it. Make a new array of floats, as np.where does.",
+)
+def _(x, slope=0.01):
+    if x.dtype.kind in "iu":
+        raise runs_into("UFuncTypeError", words="Cannot cast ufunc")
+    return torch_leaky_relu(x, slope)
+
+
+@leaky_relu.misconception(
+    "compares-the-whole-array",
+    "Python's max and `if` want one True or False, and an array has one for each value. np.where chooses value by value.",
+)
+def _(x, slope=0.01):
+    raise runs_into("ValueError", words="truth value")
+
+
 # -------------------------------------------------------------------------------------------------- dead_fraction
 
 
@@ -348,6 +404,7 @@ def _drawn(seed: int, rows: int, units: int) -> np.ndarray:
 
 
 ONE_DEAD = np.array([[0.0, 3.0, 0.0, 1.0], [0.0, 0.0, 2.0, 0.0], [0.0, 0.0, 0.0, 5.0]])
+HARDLY_AWAKE = np.array([[0.0, 0.0005, 0.0, 0.3], [0.0, 0.0, 0.2, 0.0]])
 
 dead_fraction = Exercise(
     "dead_fraction",
@@ -359,6 +416,7 @@ dead_fraction = Exercise(
     cases=(
         Case("one of four units, by hand", ONE_DEAD, answer=0.25),
         Case("a row that is all silent", np.vstack([ONE_DEAD, np.zeros((1, 4))]), answer=0.25),
+        Case("a unit that hardly answers", HARDLY_AWAKE, answer=0.25),
         Case("more examples than units", _drawn(1, 12, 5)),
         Case("more units than examples", _drawn(2, 3, 17)),
         Case("one example", _drawn(5, 1, 8) + np.eye(1, 8, 3)),
@@ -427,3 +485,30 @@ def _(activations):
 )
 def _(activations):
     return (tensor(activations).amax(0) <= 0).double().numpy()
+
+
+@dead_fraction.misconception(
+    "counts-the-mostly-silent",
+    "You count the units that are silent for most of the examples. One example for which a unit answers is enough to be alive.",
+)
+def _(activations):
+    return float(((tensor(activations) <= 0).double().mean(0) > 0.5).double().mean())
+
+
+def _below(limit: float, activations: Any) -> list[float]:
+    """Return the share of columns whose largest value, and that of those whose mean, is below a limit."""
+    values = tensor(activations)
+    return [float((column < limit).double().mean()) for column in (values.amax(0), values.mean(0))]
+
+
+@dead_fraction.misconception(
+    "takes-little-for-nothing",
+    "You count a unit as dead when its answers are small. However little it answers, it is alive: compare with 0 itself.",
+    when=lambda value, activations: any(
+        matches(value, share)
+        for limit in (0.5, 0.2, 0.1, 0.01, 0.001)
+        for share in _below(limit, activations)
+    ),
+)
+def _(activations):
+    return _below(0.2, activations)[0]

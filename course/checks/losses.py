@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from course.checks.compare import matches
-from course.checks.exercise import Case, Exercise, normal
+from course.checks.exercise import Case, Exercise, integers, normal
 from course.checks.oracle import tensor
 
 UNIT = "03-pooling-and-activations"
@@ -45,6 +45,7 @@ def _random_loss(rng: np.random.Generator) -> Case:
 
 LABELS = np.array([2, 0, 2, 1])
 PARAMETERS = ("logits", "labels")
+BY_HAND = np.log([[2.0, 5.0, 1.0], [5.0, 1.0, 4.0]])  # probabilities 2/8, 5/8, 1/8 and 5/10, 1/10, 4/10
 LOSS_CASES = (
     Case("three examples of two classes", normal(3, 2), np.array([1, 1, 0])),
     Case("two examples of five classes", normal(2, 5), np.array([4, 1])),
@@ -53,7 +54,12 @@ LOSS_CASES = (
     Case("huge logits, and equal", np.array([[1000.0, 0.0, 1000.0]]), np.array([0])),
     Case("huge negative logits", np.array([[-2000.0, -2000.0], [-1000.0, -1001.0]]), np.array([0, 1])),
     Case("one huge row and a small one", np.array([[1000.0, 999.0], [0.0, 1.0]]), np.array([1, 0])),
-    Case("sure and wrong", np.array([[1000.0, 0.0], [0.0, 2.0]]), np.array([1, 1])),
+    Case("far apart, the largest last", np.array([[0.0, 2000.0], [0.0, 2.0]]), np.array([1, 0])),
+    Case("far apart, the largest first", np.array([[2000.0, 0.0], [3.0, 0.0]]), np.array([0, 1])),
+    Case("sure and wrong", np.array([[1000.0, 0.0]]), np.array([1])),
+    # exp(720) is inf, exp(-720) is not yet 0
+    Case("sure and wrong, by 720", np.array([[720.0, 0.0]]), np.array([1])),
+    Case("whole-number logits", integers(3, 4), np.array([3, 0, 1])),
 )
 
 softmax_cross_entropy = Exercise(
@@ -64,13 +70,8 @@ softmax_cross_entropy = Exercise(
     returns="one number",
     oracle=torch_loss,
     cases=(
+        Case("two examples, by hand", BY_HAND, np.array([0, 2]), answer=float(np.log(10) / 2)),
         Case("one example, by hand", np.array([[np.log(3.0), 0.0]]), np.array([1]), answer=float(np.log(4))),
-        Case(
-            "two examples, by hand",
-            np.array([[np.log(3.0), 0.0], [np.log(3.0), 0.0]]),
-            np.array([1, 0]),
-            answer=float((np.log(4) + np.log(4 / 3)) / 2),
-        ),
         *LOSS_CASES,
     ),
     random=_random_loss,
@@ -90,6 +91,26 @@ LogP = Callable[[torch.Tensor], torch.Tensor]
 def _loss_of(log_p: LogP) -> Callable[[Any, Any], float]:
     """Return the loss that follows from another way to get the log-probabilities."""
     return lambda logits, labels: float(F.nll_loss(log_p(tensor(logits)), _int(labels)))
+
+
+Shift = Callable[[torch.Tensor, Any], torch.Tensor]
+LARGEST = " Subtract the row's largest: then no exponential is above 1."
+WHOLE_NUMBERS = (
+    "When the logits are whole numbers you lose what comes after the decimal point: np.zeros_like(logits) takes over their dtype. "
+    "np.zeros(logits.shape) makes floats."
+)
+
+
+def _are_whole(logits: Any) -> bool:
+    return np.asarray(logits).dtype.kind in "iu"
+
+
+def _one_less(logits: Any, labels: Any) -> np.ndarray:
+    return (np.asarray(labels) - 1) % np.shape(logits)[1]
+
+
+def _accuracy(logits: Any, labels: Any) -> float:
+    return float(np.mean(np.argmax(logits, 1) == labels))
 
 
 def _naive(z: torch.Tensor) -> torch.Tensor:
@@ -159,6 +180,90 @@ def _(logits, labels):
     return _one_for_all(logits, labels)
 
 
+SHIFTS: dict[str, tuple[Shift, str]] = {
+    "shifts-by-the-first-logit": (
+        lambda z, labels: z[:, :1],
+        "You subtract each row's first logit. Where another one is larger by 1000, its exponential is still too large for a float.",
+    ),
+    "shifts-by-the-mean": (
+        lambda z, labels: z.mean(1, keepdim=True),
+        "You subtract a mean. A row's largest logit can lie 1000 above it, and its exponential is then still too large "
+        "for a float.",
+    ),
+    "shifts-by-the-label-s-logit": (
+        lambda z, labels: z.gather(1, _int(labels)[:, None]),
+        "You subtract the logit of the row's label. When the net is wrong, another one is larger, and its exponential can still be too large "
+        "for a float.",
+    ),
+    "shifts-by-the-smallest": (
+        lambda z, labels: z.amin(1, keepdim=True),
+        "You subtract each row's smallest logit, so all the others become positive, and their exponentials can be too large for a float.",
+    ),
+}
+
+
+def _shifted_loss(shift: Shift) -> Callable[[Any, Any], float]:
+    """Return the loss that follows from subtracting the wrong number from each row."""
+
+    def loss(logits, labels):
+        z = tensor(logits) - shift(tensor(logits), labels)
+        return float(F.nll_loss(z - z.exp().sum(1, keepdim=True).log(), _int(labels)))
+
+    return loss
+
+
+for _name, (_shift, _hint) in SHIFTS.items():
+    _loss = _shifted_loss(_shift)
+    softmax_cross_entropy.misconception(_name, _hint + LARGEST, when=_breaks_like(_loss))(_loss)
+
+
+@softmax_cross_entropy.misconception(
+    "takes-the-unshifted-logit",
+    "You shift the row inside the sum of exponentials, but take the label's logit from the row that is not shifted. Take both from the "
+    "shifted row, or the row's largest is left over.",
+)
+def _(logits, labels):
+    return torch_loss(logits, labels) - float(tensor(logits).amax(1).mean())
+
+
+@softmax_cross_entropy.misconception(
+    "counts-labels-from-one",
+    "You look at the class before the label. Labels count from 0, as indices do: use them as they are.",
+)
+def _(logits, labels):
+    return torch_loss(logits, _one_less(logits, labels))
+
+
+@softmax_cross_entropy.misconception(
+    "returns-the-accuracy",
+    "You return the share of the examples that are right (or wrong). The loss asks how sure the net was: minus the log of the right "
+    "class's probability.",
+    when=lambda value, logits, labels: any(
+        matches(value, share) for share in (_accuracy(logits, labels), 1 - _accuracy(logits, labels))
+    ),
+)
+def _(logits, labels):
+    return _accuracy(logits, labels)
+
+
+def _losses_in_whole_numbers(logits: Any, labels: Any) -> list[float]:
+    """Return what becomes of the loss when the exponentials, or the log-probabilities, are kept as whole numbers."""
+    z = tensor(logits) - tensor(logits).amax(1, keepdim=True)
+    of_sums = z - z.exp().trunc().sum(1, keepdim=True).log()
+    return [float(F.nll_loss(log_p, _int(labels))) for log_p in (of_sums, F.log_softmax(z, 1).trunc())]
+
+
+@softmax_cross_entropy.misconception(
+    "takes-the-dtype-of-the-logits",
+    WHOLE_NUMBERS,
+    when=lambda value, logits, labels: (
+        _are_whole(logits) and any(matches(value, loss) for loss in _losses_in_whole_numbers(logits, labels))
+    ),
+)
+def _(logits, labels):
+    return _losses_in_whole_numbers(logits, labels)[0] if _are_whole(logits) else torch_loss(logits, labels)
+
+
 def _is_patched(value, logits, labels) -> bool:
     p = F.softmax(tensor(logits), 1)
     patches = [10.0**-n for n in range(4, 17)]
@@ -172,7 +277,8 @@ def _is_patched(value, logits, labels) -> bool:
 @softmax_cross_entropy.misconception(
     "patches-the-log",
     "You add a small number to the probability (or clip it) so that the log stays finite. That hides the problem and gives a wrong loss: a net "
-    "that is sure and wrong should pay 1000 here, not 30. Compute log(softmax) as a difference.",
+    "that is sure and wrong pays the distance between its logits, and yours never more than minus the log of that small number. Compute "
+    "log(softmax) as a difference.",
     when=_is_patched,
 )
 def _(logits, labels):
@@ -291,14 +397,14 @@ softmax_cross_entropy_gradient = Exercise(
     parameters=PARAMETERS,
     oracle=torch_gradient,
     cases=(
-        Case("one example, by hand", np.array([[np.log(3.0), 0.0]]), np.array([1]), answer=[[0.75, -0.75]]),
         Case(
             "two examples, by hand",
-            np.array([[np.log(3.0), 0.0], [0.0, 0.0]]),
-            np.array([1, 0]),
-            answer=[[0.375, -0.375], [-0.25, 0.25]],
+            BY_HAND,
+            np.array([0, 2]),
+            answer=[[-0.375, 0.3125, 0.0625], [0.25, 0.05, -0.3]],
         ),
-        *LOSS_CASES[:-1],
+        Case("one example, by hand", np.array([[np.log(3.0), 0.0]]), np.array([1]), answer=[[0.75, -0.75]]),
+        *LOSS_CASES,
     ),
     random=_random_loss,
     hints=(
@@ -438,3 +544,44 @@ def _(logits, labels):
 )
 def _(logits, labels):
     return _gradient_of(tensor(logits), labels)
+
+
+def _shifted_gradient(shift: Shift) -> Callable[[Any, Any], np.ndarray]:
+    """Return the gradient that follows from subtracting the wrong number from each row."""
+
+    def gradient(logits, labels):
+        return _gradient_of(_naive(tensor(logits) - shift(tensor(logits), labels)), labels)
+
+    return gradient
+
+
+for _name, (_shift, _hint) in SHIFTS.items():
+    softmax_cross_entropy_gradient.misconception(_name, _hint + LARGEST)(_shifted_gradient(_shift))
+
+
+@softmax_cross_entropy_gradient.misconception(
+    "counts-labels-from-one",
+    "You subtract 1 at the class before the label. Labels count from 0, as indices do: use them as they are.",
+)
+def _(logits, labels):
+    return torch_gradient(logits, _one_less(logits, labels))
+
+
+def _gradients_in_whole_numbers(logits: Any, labels: Any) -> list[np.ndarray]:
+    """Return what becomes of the gradient when the probabilities, the exponentials or itself are kept as whole numbers."""
+    z = tensor(logits)
+    exps = (z - z.amax(1, keepdim=True)).exp().trunc()
+    kept = [_gradient_of(p, labels) for p in (F.softmax(z, 1).trunc(), exps / exps.sum(1, keepdim=True))]
+    return [*kept, np.trunc(torch_gradient(logits, labels))]
+
+
+@softmax_cross_entropy_gradient.misconception(
+    "takes-the-dtype-of-the-logits",
+    WHOLE_NUMBERS,
+    when=lambda value, logits, labels: (
+        _are_whole(logits) and any(matches(value, g) for g in _gradients_in_whole_numbers(logits, labels))
+    ),
+)
+def _(logits, labels):
+    whole = _are_whole(logits)
+    return _gradients_in_whole_numbers(logits, labels)[0] if whole else torch_gradient(logits, labels)

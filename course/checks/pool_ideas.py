@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from course.checks.exercise import Case, Exercise, Objection, Refusal, integers, normal
+from course.checks.exercise import Case, Exercise, Objection, Refusal, integers, normal, runs_into
 from course.checks.oracle import gradient, positions, tensor
 
 UNIT = "03-pooling-and-activations"
@@ -336,3 +336,22 @@ def backward_misconceptions(exercise: Exercise, pool: Pool) -> None:
     def _(grad_out, x, kernel_size, stride=None):
         answer = result(grad_out, x, kernel_size, stride)
         return np.trunc(answer) if x.dtype.kind in "iu" else answer
+
+    @bank(
+        "adds-to-whole-numbers",
+        "When the pixels are whole numbers, np.zeros_like(x) makes an array of whole numbers, and no fraction can be added to it. "
+        "np.zeros(x.shape) makes floats.",
+    )
+    def _(grad_out, x, kernel_size, stride=None):
+        if x.dtype.kind in "iu":
+            raise runs_into("UFuncTypeError", words="Cannot cast ufunc")
+        return result(grad_out, x, kernel_size, stride)
+
+    @bank(
+        "leaves-out-what-no-window-read",
+        "Your answer ends with the last window. The gradient has the shape of x: rows and columns that were not read are there too, and "
+        "get 0.",
+    )
+    def _(grad_out, x, kernel_size, stride=None):
+        height, width = ((n - 1) * (stride or kernel_size) + kernel_size for n in np.shape(grad_out)[2:])
+        return result(grad_out, x, kernel_size, stride)[:, :, :height, :width]

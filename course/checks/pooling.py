@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch.nn.functional as F
 
+from course.checks.compare import matches
 from course.checks.exercise import LOOPS_OVER_PIXELS, Case, Exercise, normal
 from course.checks.oracle import gradient, tensor
 from course.checks.pool_ideas import (
@@ -37,8 +38,8 @@ def torch_max_pool(x: Any, kernel_size: int, stride: int | None = None) -> np.nd
 
 
 NO_PIXEL_LOOP = Case(
-    "images and channels all at once", normal(16, 9, 6, 6), 2, max_steps=1500
-)  # 1,296 windows, at 9 places
+    "images and channels all at once", normal(600, 2, 6, 6), 2, max_steps=600
+)  # 9 places: even a loop over the images alone takes longer
 
 max_pool2d = Exercise(
     "max_pool2d",
@@ -50,6 +51,7 @@ max_pool2d = Exercise(
         Case("one window, by hand", np.array([[[[2.0, 1.0], [5.0, 3.0]]]]), 2, answer=[[[[5.0]]]]),
         Case("four windows, by hand", COUNTING, 2, answer=[[[[6.0, 8.0], [14.0, 16.0]]]]),
         *pool_cases(),
+        Case("far below zero", -1e6 * (1 + np.abs(normal(1, 2, 4, 6))), 2),
         NO_PIXEL_LOOP,
     ),
     random=random_pool,
@@ -72,6 +74,22 @@ window_misconceptions(max_pool2d, F.max_pool2d, "take the maximum")
 )
 def _(x, kernel_size, stride=None):
     return np.maximum(torch_max_pool(x, kernel_size, stride), 0)
+
+
+def _stops_at_a_number(value: Any, x: Any, kernel_size: int, stride: int | None = None) -> bool:
+    answer = torch_max_pool(x, kernel_size, stride)
+    lowest = np.min(value)
+    return lowest < 0 and matches(value, np.maximum(answer, lowest)) and not matches(value, answer)
+
+
+@max_pool2d.misconception(
+    "starts-from-a-low-number",
+    "Where all values of a window are lower than the number that you started from, you answer that number. However low, it is not among "
+    "them: start from the window's own values, or from -np.inf.",
+    when=_stops_at_a_number,
+)
+def _(x, kernel_size, stride=None):
+    return np.maximum(torch_max_pool(x, kernel_size, stride), -1000)
 
 
 @max_pool2d.misconception(
@@ -103,7 +121,7 @@ def _(x, kernel_size, stride=None):
 
 
 SLOWLY = (
-    "You go through images and channels in Python, one window at a time. That is right but slow, and unit 07 trains with this "
+    "You go through images or channels in Python, one after the other. That is right but slow, and unit 07 trains with this "
     "function: cut the window out of all images and channels at once, and let NumPy work along their axes."
 )
 
@@ -130,7 +148,7 @@ def torch_max_pool_backward(grad_out: Any, x: Any, kernel_size: int, stride: int
     return gradient(lambda x: F.max_pool2d(x, kernel_size, stride), grad_out, x)
 
 
-SLOW_BACKWARD = backward_case("images and channels all at once", normal(16, 9, 6, 6), 2, max_steps=2500)
+SLOW_BACKWARD = backward_case("images and channels all at once", normal(600, 2, 6, 6), 2, max_steps=600)
 TIES = np.array([[[[3.0, 3.0, 1.0, 0.0], [3.0, 2.0, 0.0, 1.0]]]])
 
 max_pool2d_backward = Exercise(
@@ -238,7 +256,7 @@ def _(grad_out, x, kernel_size, stride=None):
 @max_pool2d_backward.misconception(
     "overwrites-a-shared-maximum",
     "A pixel can be the maximum of two overlapping windows. You keep the gradient of the later one only: add (+=) in place of "
-    "assigning (=).",
+    "assigning (=). With arrays of indices += does not help, since it counts a repeated pixel once: use np.add.at, or go place by place.",
 )
 def _(grad_out, x, kernel_size, stride=None):
     left = np.zeros(x.shape)

@@ -33,8 +33,8 @@ from course.layers import conv2d
 #
 # Here is a photograph through an edge filter, only the positive answers. (`conv2d` is the course's own this time; it does what yours does.)
 #
-# The map has as many numbers as the photograph has pixels. For "is there a roof?" nobody needs to know the column of each edge. So cut the
-# map into small windows and keep **one** number of each: that is *pooling*. *Max pooling* keeps the largest.
+# The map has nearly as many numbers as the photograph has pixels. For "is there a roof?" nobody needs to know the column of each edge. So
+# cut the map into small windows and keep **one** number of each: that is *pooling*. *Max pooling* keeps the largest.
 #
 # **Predict:** with windows of 2 x 2 side by side, what share of the numbers is left?
 
@@ -43,7 +43,8 @@ photo = grey_photograph("china")
 edge = np.array([[[[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]]])
 edges = np.maximum(conv2d(photo, edge, np.zeros(1)), 0)
 show_maps(photo, edges, titles=["photograph", "edges"])
-print(f"{edges.size:,} numbers; a quarter of them is {edges.size // 4:,}")
+left = np.prod([size // 2 for size in edges.shape[2:]])
+print(f"of {edges.size:,} numbers, windows of 2 x 2 leave {left:,}: about a quarter")
 
 # %% [markdown]
 # Try it out first. Find
@@ -109,7 +110,8 @@ cases = [
     Case("windows with gaps between them", normal(1, 1, 9, 6), 2, stride=3),
     Case("sizes that do not divide", normal(1, 2, 8, 11), 3),
     Case("a window as large as the image", normal(2, 1, 4, 4), 4),
-    Case("images and channels all at once", normal(20, 8, 6, 6), 2, max_steps=1500),
+    Case("far below zero", -2e6 * (1 + np.abs(normal(2, 1, 6, 4))), 2),
+    Case("images and channels all at once", normal(700, 2, 6, 6), 2, max_steps=600),
 ]
 check(max_pool2d, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -145,15 +147,15 @@ for size in (55, 27, 13):
 # Here every output sends back a 1. **Find** an input whose gradient is larger, and say why.
 
 # %% tags=["experiment"]
-PoolLab(kernel_size=3)
+PoolLab(kernel_size=3, stride=2)
 
 # %% [markdown]
 # ## Exercise: `max_pool2d_backward`
 #
 # *hard · 30 minutes · 4 points*
 #
-# Hand each gradient back to the pixel that won. `*_backward` functions take `grad_out` first, shaped like the output, then the layer's own
-# arguments.
+# Hand each gradient back to the pixel that won. `*_backward` functions take `grad_out` first, shaped like the output, then those of the
+# layer's own arguments that its gradients need: `linear_backward`, later on, does without the bias.
 #
 # **Predict** grad_x for a window [[3, 3], [1, 2]] and grad_out 6.
 #
@@ -202,7 +204,7 @@ cases = [
     Case("sizes that do not divide", normal(1, 2, 3, 2), normal(1, 2, 7, 5), 2),
     Case("whole-number pixels", normal(1, 1, 3, 2), integers(1, 1, 6, 4), 2),
     Case("ties in overlapping windows", normal(2, 2, 3, 2), np.round(normal(2, 2, 7, 5)), 3, stride=2),
-    Case("images and channels all at once", normal(20, 8, 3, 3), normal(20, 8, 6, 6), 2, max_steps=2500),
+    Case("images and channels all at once", normal(700, 2, 3, 3), normal(700, 2, 6, 6), 2, max_steps=600),
 ]
 check(max_pool2d_backward, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -422,8 +424,8 @@ hint("subsample")
 
 # %% tags=["experiment"]
 def change(image, pool, shift):
-    here = pool(image[..., shift:])
-    there = pool(image[..., : image.shape[3] - shift])
+    here = np.asarray(pool(image[..., shift:]))
+    there = np.asarray(pool(image[..., : image.shape[3] - shift]))
     return np.abs(here - there).mean() / np.abs(here - here.mean()).mean()
 
 # %% tags=["experiment"]
@@ -443,8 +445,8 @@ for name, image in {"edge map": edges, "photograph": photo}.items():
 # %% [markdown]
 # ## Why bend?
 #
-# Convolutions and linear layers only multiply and add. **Predict:** a net of two linear layers against one layer with the product of
-# their weights. How far apart are the outputs?
+# In a *linear layer* each output is a sum of all inputs, each times a weight of its own. It only multiplies and adds, as a convolution does.
+# **Predict:** a net of two linear layers against one layer with the product of their weights. How far apart are the outputs?
 
 # %% tags=["experiment"]
 rng = np.random.default_rng(0)
@@ -452,8 +454,9 @@ rows, w1, w2 = rng.normal(size=(5, 8)), rng.normal(size=(16, 8)), rng.normal(siz
 print("largest difference:", np.abs((rows @ w1.T) @ w2.T - rows @ (w2 @ w1).T).max())
 
 # %% [markdown]
-# Rounding, nothing else: however many there are, they are worth one. Something has to bend between them, an *activation*. The simplest is
-# the **ReLU**: what is negative becomes 0, the rest stays.
+# Rounding, nothing else: however many there are, they are worth one. Something has to bend between them, an *activation function*. The
+# simplest is the **ReLU**: what is negative becomes 0, the rest stays. (Activation alone can mean the function, or the values that come
+# out of it.)
 #
 # ## Exercise: `relu` and `relu_backward`
 #
@@ -467,7 +470,7 @@ print("largest difference:", np.abs((rows @ w1.T) @ w2.T - rows @ (w2 @ w1).T).m
 
 # %% nbgrader={"grade": false, "grade_id": "relu", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def relu(x):
-    """Return max(x, 0), value by value, for x of any shape.
+    """Return the larger of x and 0, value by value, for x of any shape.
 
     >>> relu(np.array([-2.0, 0.0, 3.0]))
     array([0., 0., 3.])
@@ -507,13 +510,14 @@ def relu_backward(grad_out, x):
 # %% nbgrader={"grade": true, "grade_id": "test_relu_backward", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 2}
 check(relu_backward)
 ### BEGIN HIDDEN TESTS
-from course.checks import Case, normal
+from course.checks import Case, integers, normal
 
 cases = [
     Case("positive and negative", np.array([-4.0, 2.0, 3.0]), np.array([2.0, -3.0, 5.0])),
     Case("zeros in x", np.array([-4.0, 2.0, 3.0]), np.array([0.0, 0.0, 2.0]), weight=2),
     Case("a table", normal(5, 4), 2 * normal(4, 5).T),
     Case("a batch of maps", normal(3, 2, 4, 5), normal(3, 2, 5, 4).swapaxes(2, 3)),
+    Case("whole numbers in x", normal(4, 3), integers(4, 3)),
 ]
 check(relu_backward, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -526,8 +530,8 @@ hint("relu_backward")
 #
 # *easy · 5 minutes · 1 point*
 #
-# A unit whose input is always negative passes no gradient, so it never learns again. The *leaky* ReLU keeps a small slope on the negative
-# side.
+# A *unit*, or neuron, is one number of a layer's output. (The units of this course are something else.) One whose sum is negative for
+# every example passes no gradient, so it never learns again. The *leaky* ReLU keeps a small slope on the negative side.
 #
 # **Predict** its value at -2 with slope 0.1.
 
@@ -573,7 +577,7 @@ def sigmoid(x):
 
 
 ACTIVATIONS = {
-    "ReLU": (relu, relu_backward),
+    "ReLU": (lambda x: relu(x), lambda grad_out, x: relu_backward(grad_out, x)),
     "tanh": (np.tanh, lambda grad_out, x: grad_out * (1 - np.tanh(x) ** 2)),
     "sigmoid": (sigmoid, lambda grad_out, x: grad_out * sigmoid(x) * (1 - sigmoid(x))),
 }
@@ -591,8 +595,8 @@ print(f"through ten sigmoids, at best: {slopes['sigmoid'].max() ** 10:.1e}")
 #
 # ## The decision
 #
-# After the last convolution the maps are flattened to a row of numbers, and a **linear layer** makes one score for each class: a sum of all
-# inputs with weights of its own, plus a bias. The scores are called *logits*.
+# After the last convolution the maps are flattened to a row of numbers, and a linear layer makes one score for each class: a sum of all
+# inputs with weights of its own, now plus a bias. The scores are called *logits*.
 
 # %% [markdown]
 # ## Exercise: `linear` and `linear_backward`
@@ -605,6 +609,8 @@ print(f"through ten sigmoids, at best: {slopes['sigmoid'].max() ** 10:.1e}")
 # Each gradient has the shape of what it belongs to, and they come in the order of the inputs.
 #
 # **Predict** from the shapes: which matrix product of grad_out (N, O) and w (O, D) can be grad_x?
+#
+# <details><summary>Answer</summary>grad_out @ w, for grad_x is (N, D), and O is what the two have in common.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "linear", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def linear(x, w, b):
@@ -725,11 +731,11 @@ def softmax_cross_entropy(logits, labels):
 # %% nbgrader={"grade": true, "grade_id": "test_softmax_cross_entropy", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 3}
 check(softmax_cross_entropy)
 ### BEGIN HIDDEN TESTS
-from course.checks import Case, normal
+from course.checks import Case, integers, normal
 
 cases = [
+    Case("two examples of three classes", np.log([[1.0, 4.0, 3.0], [2.0, 1.0, 7.0]]), np.array([2, 0])),
     Case("one example", np.array([[0.0, np.log(4.0)]]), np.array([0])),
-    Case("two examples", np.array([[0.0, np.log(4.0)], [np.log(2.0), 0.0]]), np.array([0, 0])),
     Case("four examples of two classes", normal(4, 2), np.array([1, 0, 0, 1])),
     Case("three examples of six classes", normal(3, 6), np.array([5, 2, 2])),
     Case("five examples of four classes", 2 * normal(5, 4), np.array([0, 3, 1, 3, 2])),
@@ -737,7 +743,11 @@ cases = [
     Case("huge logits, and equal", np.array([[5.0, 900.0, 900.0]]), np.array([1])),
     Case("huge negative logits", np.array([[-800.0, -801.0], [-3000.0, -3000.0]]), np.array([1, 0])),
     Case("one huge row and a small one", np.array([[2.0, 1.0], [998.0, 1000.0]]), np.array([1, 1])),
-    Case("sure and wrong", np.array([[1.0, 0.5], [0.0, 1500.0]]), np.array([1, 0])),
+    Case("far apart, the largest last", np.array([[-1000.0, 1000.0], [1.0, 0.0]]), np.array([1, 1])),
+    Case("far apart, the largest first", np.array([[1500.0, 0.0, 0.0], [2.0, 0.0, 1.0]]), np.array([0, 2])),
+    Case("sure and wrong", np.array([[0.0, 1500.0]]), np.array([0])),
+    Case("sure and wrong, by 715", np.array([[0.0, 3.0, 715.0]]), np.array([0])),
+    Case("whole-number logits", integers(4, 3), np.array([1, 0, 2, 2])),
 ]
 check(softmax_cross_entropy, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -755,6 +765,8 @@ hint("softmax_cross_entropy")
 # starts, so there is no `grad_out`.
 #
 # **Predict** the sign at the right class, and what each row sums to.
+#
+# <details><summary>Answer</summary>Negative, since a larger logit there lowers the loss. Each row sums to 0: probabilities sum to 1.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "softmax_cross_entropy_gradient", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def softmax_cross_entropy_gradient(logits, labels):
@@ -773,11 +785,11 @@ def softmax_cross_entropy_gradient(logits, labels):
 # %% nbgrader={"grade": true, "grade_id": "test_softmax_cross_entropy_gradient", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 3}
 check(softmax_cross_entropy_gradient)
 ### BEGIN HIDDEN TESTS
-from course.checks import Case, normal
+from course.checks import Case, integers, normal
 
 cases = [
+    Case("two examples of three classes", np.log([[1.0, 4.0, 3.0], [2.0, 1.0, 7.0]]), np.array([2, 0])),
     Case("one example", np.array([[0.0, np.log(4.0)]]), np.array([0])),
-    Case("two examples", np.array([[0.0, np.log(4.0)], [np.log(2.0), 0.0]]), np.array([0, 0])),
     Case("four examples of two classes", normal(4, 2), np.array([1, 0, 0, 1])),
     Case("three examples of six classes", normal(3, 6), np.array([5, 2, 2])),
     Case("five examples of four classes", 2 * normal(5, 4), np.array([0, 3, 1, 3, 2])),
@@ -785,6 +797,11 @@ cases = [
     Case("huge logits, and equal", np.array([[5.0, 900.0, 900.0]]), np.array([1])),
     Case("huge negative logits", np.array([[-800.0, -801.0], [-3000.0, -3000.0]]), np.array([1, 0])),
     Case("one huge row and a small one", np.array([[2.0, 1.0], [998.0, 1000.0]]), np.array([1, 1])),
+    Case("far apart, the largest last", np.array([[-1000.0, 1000.0], [1.0, 0.0]]), np.array([1, 1])),
+    Case("far apart, the largest first", np.array([[1500.0, 0.0, 0.0], [2.0, 0.0, 1.0]]), np.array([0, 2])),
+    Case("sure and wrong", np.array([[0.0, 1500.0]]), np.array([0])),
+    Case("sure and wrong, by 715", np.array([[0.0, 3.0, 715.0]]), np.array([0])),
+    Case("whole-number logits", integers(4, 3), np.array([1, 0, 2, 2])),
 ]
 check(softmax_cross_entropy_gradient, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -812,23 +829,25 @@ def make_net(*sizes):
     return [(rng.normal(size=(o, d)) * np.sqrt(2 / d), np.zeros(o)) for d, o in pairs]
 
 
-def forward(net, x, act=relu):
+def forward(net, x, act=None):
+    act = act or relu
     sums = [linear(x, *net[0])]
     for w, b in net[1:]:
         sums.append(linear(act(sums[-1]), w, b))
     return sums
 
 # %% tags=["experiment"]
-def step(net, x, labels, rate, act=relu, act_backward=relu_backward):
+def step(net, x, labels, rate, act=None, act_backward=None):
+    act, act_backward = act or relu, act_backward or relu_backward
     sums, new = forward(net, x, act), []
     inputs = [x, *map(act, sums[:-1])]
-    grad = softmax_cross_entropy_gradient(sums[-1], labels)
+    grad = np.asarray(softmax_cross_entropy_gradient(sums[-1], labels))
     for i in reversed(range(len(net))):
         w, b = net[i]
         grad, grad_w, grad_b = linear_backward(grad, inputs[i], w)
         new.insert(0, (w - rate * grad_w, b - rate * grad_b))
         if i:
-            grad = act_backward(grad, sums[i - 1])
+            grad = np.asarray(act_backward(grad, sums[i - 1]))
     return new
 
 # %% [markdown]
@@ -896,6 +915,7 @@ active = np.maximum(normal(9, 7), 0) * (normal(7) > -0.5)
 cases = [
     Case("two of five units", np.array([[0.0, 2.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 3.0, 0.0]])),
     Case("a row that is all silent", np.array([[1.0, 0, 0, 0], [0, 2.0, 0, 0], [0, 0, 5.0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])),
+    Case("a unit that hardly answers", np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0002, 0.0, 0.0]])),
     Case("more examples than units", active),
     Case("more units than examples", np.maximum(normal(4, 15), 0)),
     Case("one example", np.maximum(normal(1, 9), 0)),
@@ -909,7 +929,7 @@ check(dead_fraction, cases=cases, random=20)
 hint("dead_fraction")
 
 # %% tags=["experiment"]
-hidden = relu(linear(pixels, *make_net(64, 64, 10)[0]))
+hidden = np.asarray(relu(linear(pixels, *make_net(64, 64, 10)[0])))
 print(f"silent, over all images: {np.mean(hidden == 0):.0%}")
 for count in (1, 10, 100, 600):
     print(f"silent for all of {count} images: {dead_fraction(hidden[:count]):.0%}")
@@ -921,14 +941,15 @@ for count in (1, 10, 100, 600):
 # **Predict** at which rate the net dies.
 
 # %% tags=["experiment"]
-def train(net, rate, steps, act=relu, act_backward=relu_backward):
+def train(net, rate, steps, act=None, act_backward=None):
     for _ in range(steps):
         net = step(net, pixels, labels, rate, act, act_backward)
     return net
 
 
 nets = {rate: train(make_net(64, 64, 10), rate, 60) for rate in (0.3, 1.0, 1.5, 2.0, 3.0)}
-dead = {f"rate {rate}": dead_fraction(relu(forward(n, pixels)[0])) for rate, n in nets.items()}
+outputs = {rate: np.asarray(relu(forward(net, pixels)[0])) for rate, net in nets.items()}
+dead = {f"rate {rate}": dead_fraction(output) for rate, output in outputs.items()}
 plot_bars(dead, "share of dead units", "after 60 steps")
 
 # %% [markdown]
@@ -956,7 +977,7 @@ for name, act in {"ReLU": (relu, relu_backward), "leaky": leaky}.items():
 # ReLUs. Each of the first 16 draws one straight line through the plane, on one side of which it is silent; those of the second layer draw lines
 # that break wherever they meet one of the first.
 #
-# **Predict** in how many flat pieces the plane falls.
+# **Predict** into how many pieces these lines cut the plane.
 
 # %% tags=["experiment"]
 points, arms = spirals()
@@ -974,11 +995,11 @@ sums = forward(spiral_net, plane)
 awake = np.hstack(sums[:2]) > 0  # which of the 32 ReLUs pass, for each pixel
 show_plane(sums[-1].reshape(480, 480, 3), awake.reshape(480, 480, 32), points, arms)
 right = np.mean(forward(spiral_net, points)[-1].argmax(axis=1) == arms)
-print(f"{right:.0%} right, {len(np.unique(awake, axis=0))} flat pieces in view")
+print(f"{right:.0%} right, {len(np.unique(awake, axis=0))} pieces in view")
 
 # %% [markdown]
-# Every thin line is the corner of one of your ReLUs. Between the lines the logits are flat, and out of flat pieces the net has built
-# spirals.
+# Every thin line is the corner of one of your ReLUs. Between the lines nothing bends: there each logit is a tilted plane. Out of such
+# pieces the net has built spirals.
 
 # %% [markdown]
 # ## What you have learnt

@@ -92,6 +92,39 @@ def _(grad_out, x, kernel_size, stride=None):
     return grad_x
 
 
+@variant("max_pool2d", "places and pixels of the window in loops")
+def _(x, kernel_size, stride=None):
+    if stride is None:
+        stride = kernel_size
+    height = (x.shape[2] - kernel_size) // stride + 1
+    width = (x.shape[3] - kernel_size) // stride + 1
+    out = np.full((x.shape[0], x.shape[1], height, width), -np.inf)
+    for i in range(height):
+        for j in range(width):
+            for a in range(kernel_size):
+                for b in range(kernel_size):
+                    pixel = x[:, :, i * stride + a, j * stride + b]
+                    out[:, :, i, j] = np.maximum(out[:, :, i, j], pixel)
+    return out
+
+
+@variant("max_pool2d_backward", "places and pixels of the window in loops")
+def _(grad_out, x, kernel_size, stride=None):
+    stride, grad_x = stride or kernel_size, np.zeros(x.shape)
+    for i in range(grad_out.shape[2]):
+        for j in range(grad_out.shape[3]):
+            top, left = i * stride, j * stride
+            largest = x[:, :, top : top + kernel_size, left : left + kernel_size].max(axis=(2, 3))
+            free = np.ones(largest.shape, bool)
+            for a in range(kernel_size):
+                for b in range(kernel_size):
+                    wins = free & (x[:, :, top + a, left + b] == largest)
+                    share = np.where(wins, grad_out[:, :, i, j], 0)
+                    grad_x[:, :, top + a, left + b] += share
+                    free &= ~wins
+    return grad_x
+
+
 @variant("avg_pool2d", "sliding windows")
 def _(x, kernel_size, stride=None):
     return _windows(x, kernel_size, stride).mean((-2, -1))
