@@ -22,7 +22,13 @@ def _plt():
 
 
 def show_images(*images: Any, titles: str | Sequence[str] = ()) -> None:
-    """Show images side by side: (H, W), (H, W, 3), or channels-first (1, H, W) and (3, H, W); uint8 or floats 0 to 1."""
+    """Show images side by side: (H, W), (H, W, 3), or channels-first (1, H, W) and (3, H, W); uint8 or floats 0 to 1.
+
+    Where there are none, it prints that.
+    """
+    if not images:
+        print("There are no images to show.")
+        return
     planes = [as_image(image) for image in images]
     axes = _panels([plane.shape[1] / plane.shape[0] for plane in planes])
     for ax, plane, title in zip(axes, planes, _titles(titles, len(planes)), strict=True):

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from course.checks.chance import add_ideas_about_the_generator, repeatable, shows
+from course.checks.chance import add_ideas_about_the_generator, shows
 from course.checks.exercise import Case, Exercise
+from course.checks.orders import add_ideas_about_the_order, is_old, not_random, order, random_orders
 from course.checks.recipe import through
-from course.checks.shuffling import UNIT, is_old, order
+from course.checks.shuffling import UNIT
 
 
 def cut(drawn: Any, size: int) -> list[np.ndarray]:
@@ -52,9 +53,15 @@ def judge_batches(value: Any, n: int, size: int, rng: Any) -> str:
         f"{int((counts == 0).sum())} of {n} samples are in no batch.": (counts == 0).any(),
         f"{int((counts > 1).sum())} of {n} samples come more than once.": (counts > 1).any(),
         f"The batches have the sizes {_few(sizes)}, and should have {_few(wanted)}.": sizes != wanted,
-        "The order is not random.": n >= 12 and _is_in_order(batches, n, size),
+        "The order is not random.": n > 12 and _is_in_order(batches, n, size),
     }
-    return next((sentence for sentence, is_so in problems.items() if is_so), "")
+    return next((sentence for sentence, is_so in problems.items() if is_so), "") or not_random(drawn)
+
+
+def _order_of(value: Any, n: int, size: int, rng: Any) -> np.ndarray:
+    """Return all indices of an answer in a row, or none where there are no batches."""
+    batches = batches_of(value)
+    return np.concatenate([*(batches or ()), np.empty(0, int)])
 
 
 def _few(sizes: list[int]) -> str:
@@ -81,7 +88,7 @@ def _shuffled_within(batches: list[np.ndarray], n: int, size: int) -> bool:
 
 def _random_batches(rng: np.random.Generator) -> Case:
     size = int(rng.integers(3, 12))
-    n = size * int(rng.integers(4, 9)) + int(rng.integers(1, size))
+    n = size * int(rng.integers(8, 14)) + int(rng.integers(1, size))
     return Case("random", n, size, np.random.default_rng(int(rng.integers(1000))))
 
 
@@ -92,9 +99,9 @@ minibatches = Exercise(
     parameters=("n", "size", "rng"),
     returns="a list of index arrays",
     oracle=lambda n, size, rng: cut(order(n, rng), size),
-    check_answer=repeatable(judge_batches),
+    check_answer=random_orders(judge_batches, _order_of),
     cases=(
-        Case("a size that divides", 60, 12, np.random.default_rng(1)),
+        Case("a size that divides", 120, 12, np.random.default_rng(1)),
         Case("a size that does not divide", 50, 12, np.random.default_rng(2)),
         Case("one left over", 41, 8, np.random.default_rng(3)),
         Case("one by one", 15, 1, np.random.default_rng(4)),
@@ -107,6 +114,7 @@ minibatches = Exercise(
             7,
             np.random.default_rng(7),
         ),
+        Case("eight calls", through("order_drivers.eight_draws"), 30, 8, np.random.default_rng(8)),
     ),
     random=_random_batches,
     hints=(
@@ -141,7 +149,8 @@ def _has_all(drawn: np.ndarray, n: int) -> bool:
     "The samples left over when size does not divide n are in no batch. They make a last, smaller batch. (PyTorch's DataLoader drops them only "
     "if told to: drop_last.)",
     lambda batches, drawn, n, size: (
-        len(drawn) == n // size * size
+        n % size != 0
+        and len(drawn) == n // size * size
         and drawn.max() < n
         and len(set(drawn.tolist())) == len(drawn)
         and set(_sizes(batches)) == {size}
@@ -164,7 +173,8 @@ def _(n, size, rng):
     "repeats-samples-to-fill-the-last",
     "You fill the last batch up with samples that were in another already, so they count twice. Let the last batch be smaller.",
     lambda batches, drawn, n, size: (
-        len(drawn) == -(-n // size) * size
+        n % size != 0
+        and len(drawn) == -(-n // size) * size
         and len(set(drawn.tolist())) == n
         and set(_sizes(batches)) == {size}
     ),
@@ -221,12 +231,27 @@ def _(n, size, rng):
     "Your batches are all about equally long, as np.array_split makes them. Every batch but the last has exactly `size` indices.",
     lambda batches, drawn, n, size: (
         _has_all(drawn, n)
+        and n % size != 0
         and len(batches) == -(-n // size)
         and max(_sizes(batches)) - min(_sizes(batches)) <= 1
     ),
 )
 def _(n, size, rng):
     return list(np.array_split(order(n, rng), -(-n // size)))
+
+
+@batch_idea(
+    "puts-the-small-batch-first",
+    "Your small batch comes first. Cut full batches from the front; what is left makes the last one.",
+    lambda batches, drawn, n, size: (
+        _has_all(drawn, n)
+        and n % size != 0
+        and _sizes(batches) == [n % size, *[size] * (n // size)]
+        and len(batches) > 1
+    ),
+)
+def _(n, size, rng):
+    return list(np.split(order(n, rng), range(n % size, n, size))) if n % size else cut(order(n, rng), size)
 
 
 @batch_idea(
@@ -241,7 +266,9 @@ def _(n, size, rng):
 @batch_idea(
     "adds-the-rest-to-the-last-batch",
     "Your last full batch takes the rest as well and is larger than `size`, so it may not fit into memory. Let the rest be a batch of its own.",
-    lambda batches, drawn, n, size: _has_all(drawn, n) and len(batches) == max(n // size, 1),
+    lambda batches, drawn, n, size: (
+        _has_all(drawn, n) and n % size != 0 and len(batches) == max(n // size, 1)
+    ),
 )
 def _(n, size, rng):
     return list(np.split(order(n, rng), [i * size for i in range(1, n // size)]))
@@ -250,10 +277,11 @@ def _(n, size, rng):
 @batch_idea(
     "ends-with-an-empty-batch",
     "When size divides n there is an empty batch at the end. A mean over no samples is nan: make no batch where nothing is left.",
-    lambda batches, drawn, n, size: _has_all(drawn, n) and (len(batches[-1]) == 0 or n % size != 0),
+    lambda batches, drawn, n, size: _has_all(drawn, n) and len(batches[-1]) == 0,
 )
 def _(n, size, rng):
     return list(np.split(order(n, rng), range(size, n + 1, size)))
 
 
 add_ideas_about_the_generator(minibatches)
+add_ideas_about_the_order(minibatches, judge_batches, _order_of, lambda found, n, size, rng: cut(found, size))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from course.checks.compare import matches
-from course.checks.exercise import CHANGES_ITS_INPUT, Case, Exercise, Refusal, integers, normal
+from course.checks.exercise import CHANGES_ITS_INPUT, Case, Exercise, Refusal, normal
 from course.checks.oracle import tensor
 
 UNIT = "06-momentum-and-training"
@@ -72,7 +72,6 @@ average_weights = Exercise(
         Case("filters", _nets(5, (2, 3, 3, 2), (2,))),
         Case("arrays of one shape", _nets(3, (2, 2), (2, 2), (2, 2), (2, 2))),
         Case("one checkpoint", _nets(1, (3, 2), (3,)), weight=0.5),
-        Case("whole numbers", [[integers(3, 4) + k, integers(4) * k] for k in range(4)]),
     ),
     random=_random_nets,
     hints=(
@@ -105,6 +104,11 @@ average_idea(
     "You keep nine tenths of the average and add a tenth of each new checkpoint. That is a moving average, in use as well (EMA), but here "
     "all checkpoints count the same.",
     lambda count: [0.9 ** (count - 1)] + [0.1 * 0.9 ** (count - 1 - i) for i in range(1, count)],
+)
+average_idea(
+    "always-divides-by-two",
+    "You divide by 2 however many checkpoints there are. Divide by their number.",
+    lambda count: np.full(count, 0.5),
 )
 average_idea("does-not-divide", "You add the checkpoints up. Divide by how many there are.", np.ones)
 average_idea(
@@ -157,7 +161,7 @@ def _(checkpoints):
 
 @average_weights.misconception(
     "rounds-down",
-    "You divide with `//`, or hold the sum in whole numbers: what comes after the decimal point is lost.",
+    "You divide with `//`: what comes after the decimal point is lost. Use `/`.",
 )
 def _(checkpoints):
     return tuple(np.floor(array) for array in torch_average(checkpoints))
@@ -182,10 +186,14 @@ def torch_ensemble(logits: Any) -> np.ndarray:
 
 
 def _random_logits(rng: np.random.Generator) -> Case:
+    """Return logits whose two highest means are not close for any sample, so that no rounding decides between them."""
     m, n, k = (int(v) for v in rng.integers([3, 20, 3], [6, 40, 6]))
-    return Case("random", 3 * rng.standard_normal((m, n, k)))
+    logits = 3 * rng.standard_normal((m, n, k))
+    second, first = torch.softmax(tensor(logits), 2).mean(0).sort(1).values[:, -2:].T.numpy()
+    return Case("random", logits[:, first - second > CLEAR])
 
 
+CLEAR = 1e-3  # between the two highest mean probabilities of a sample, in every case
 TWO_TO_ONE = np.array(
     [[[6.0, 0.0]], [[-1.0, 0.0]], [[-1.0, 0.0]]]
 )  # 0.998, 0.27, 0.27 for class 0: mean 0.51
@@ -205,7 +213,7 @@ ensemble_predict = Exercise(
         Case("as many classes as samples", 3 * normal(4, 6, 6)),
         Case("one net", 2 * normal(1, 12, 3), weight=0.5),
         Case("as many nets as samples", 4 * normal(8, 8, 3)),
-        Case("huge logits", 500 * normal(3, 20, 4)),
+        Case("huge logits", 3 * normal(3, 20, 4) + 1000 * normal(3, 20, 1)),
     ),
     random=_random_logits,
     hints=(
@@ -249,6 +257,14 @@ def _rounded(value: Any, logits: Any) -> bool:
 )
 def _(logits):
     return torch.round(tensor(logits).argmax(2).double().mean(0)).numpy()
+
+
+@ensemble_predict.misconception(
+    "takes-the-least-likely",
+    "You return the class with the lowest mean probability. The highest wins: argmax, not argmin.",
+)
+def _(logits):
+    return torch.softmax(tensor(logits), 2).mean(0).argmin(1).numpy()
 
 
 @ensemble_predict.misconception(

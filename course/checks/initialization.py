@@ -63,6 +63,11 @@ def looks_uniform(weights: np.ndarray) -> bool | None:
     return bool(np.mean(((weights - weights.mean()) / weights.std()) ** 4) < (UNIFORM + NORMAL) / 2)
 
 
+def has_repeats(weights: np.ndarray) -> bool:
+    """Return whether less than half of the weights differ; of draws, nearly all do, in float32 too."""
+    return np.unique(weights).size < weights.size / 2
+
+
 def judge(std: Callable[[tuple], float], uniform: bool) -> Callable[..., str]:
     """Return the function that says what is wrong with weights that should have this spread and distribution."""
 
@@ -72,6 +77,8 @@ def judge(std: Callable[[tuple], float], uniform: bool) -> Callable[..., str]:
         if weights is None:
             return wrong_shape(value, shape)
         wanted = std(shape)
+        if has_repeats(weights):
+            return f"Only {np.unique(weights).size} of the {weights.size} weights differ: draw each one on its own."
         if not is_spread(weights, wanted):
             return (
                 f"For shape {shape} the standard deviation should be about {wanted:.3g}; "
@@ -174,6 +181,23 @@ def add_ideas_about_first_weights(exercise: Exercise, std: Callable[[tuple], flo
         return np.zeros(shape)
 
     @exercise.misconception(
+        "draws-one-number-for-many",
+        "You draw one number and use it for several weights, as for a whole kernel or for every row. What starts alike computes the same: draw "
+        "as many numbers as there are weights, in the whole shape.",
+        when=shows(
+            _judge(exercise),
+            lambda value, shape, rng: (
+                (weights := array_of(value, tuple(shape))) is not None
+                and has_repeats(weights)
+                and np.ptp(weights) > 0
+            ),
+        ),
+    )
+    def _(shape, rng):
+        size = std(tuple(shape))
+        return np.broadcast_to(_draw((1, *shape[1:]), rng, size, uniform), shape).copy()
+
+    @exercise.misconception(
         "draws-positive-weights-only",
         "None of your weights is negative. rng.random() gives numbers from 0 to 1: the weights must spread to both sides of 0.",
         when=shows(
@@ -274,6 +298,21 @@ for _name, _hint, _std in (
         "halves-the-fans",
         "Your size is 1 / sqrt(fan_in + fan_out): the 2 above the line is missing. It comes from averaging the two fans.",
         lambda shape: sqrt(1 / sum(fans(shape))),
+    ),
+    (
+        "forgets-the-kernel-in-the-fan-in",
+        "The fan-out is right. In the fan-in the kernel counts as well: one output adds up KH x KW numbers of every one of the C channels.",
+        lambda shape: sqrt(2 / (shape[1] + fans(shape)[1])),
+    ),
+    (
+        "divides-by-the-mean-of-the-fans",
+        "You divide by the mean of the two fans, so the weights are too large by the root of 2. Divide by their sum.",
+        lambda shape: sqrt(4 / sum(fans(shape))),
+    ),
+    (
+        "uses-the-fan-out-only",
+        "You use the fan-out alone. Both fans count here, so that forward and backward are treated alike.",
+        lambda shape: sqrt(2 / fans(shape)[1]),
     ),
 ):
     add_spread(xavier_init, _name, _hint, _std, True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from course.checks.exercise import Case, Exercise, integers, normal
+from course.checks.exercise import Case, Exercise, normal
 from course.checks.momentum import UNIT, Step, add_ideas_about_steps, rates_of, shape_of, torch_step
 from course.checks.recipe import function
 
@@ -61,7 +61,6 @@ nesterov_step = Exercise(
             "beta is 0.9 where it is not given", normal(2, 5), normal(2, 5) ** 2, function("2 * w", "w"), 0.3
         ),
         Case("a wave", normal(2, 3, 2), normal(2, 3, 2) + 2, function("np.sin(3 * w)", "w"), 0.4, beta=0.6),
-        Case("whole-number weights", integers(4, 2), normal(4, 2), function("w + 1", "w"), 0.25, beta=0.3),
     ),
     random=_random_look,
     hints=(

@@ -79,6 +79,14 @@ def _(epoch, lr, every, factor=0.1):
 
 
 @step_decay.misconception(
+    "drops-in-epoch-0-already",
+    "Your rate has dropped once too often in every epoch, epoch 0 included: `every` divides 0 as well. The first drop comes in epoch `every`.",
+)
+def _(epoch, lr, every, factor=0.1):
+    return torch_step_decay(epoch + every, lr, every, factor)
+
+
+@step_decay.misconception(
     "drops-one-epoch-early",
     "You drop one epoch early. Epochs count from 0: with every=10 the epochs 0 to 9 share the first rate, and epoch 10 is the first with less.",
 )

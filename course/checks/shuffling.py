@@ -9,25 +9,18 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 
 from course.checks.chance import (
     add_ideas_about_the_generator,
     array_of,
-    repeatable,
     shows,
     wrong_shape,
 )
 from course.checks.exercise import Case, Exercise, integers, normal
+from course.checks.orders import add_ideas_about_the_order, is_old, not_random, order, random_orders
 from course.checks.recipe import through
 
 UNIT = "06-momentum-and-training"
-
-
-def order(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a random order of n by torch."""
-    source = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    return torch.randperm(n, generator=source).numpy()
 
 
 # ----------------------------------------------------------------------------------------------- shuffle_together
@@ -64,9 +57,19 @@ def judge_together(value: Any, x: np.ndarray, y: np.ndarray, rng: Any) -> str:
     wrong = int((parts[1] != np.asarray(y)[where]).sum())
     if wrong:
         return f"{wrong} of {len(y)} samples have the label of another."
-    if len(x) >= 12 and (is_old(where) or is_old(where[::-1])):
-        return "The order is the old one" + ("." if is_old(where) else ", turned round.")
-    return ""
+    if np.asarray(y).dtype.kind in "iu" and parts[1].dtype.kind == "f":
+        return FLOATS
+    return not_random(where)
+
+
+FLOATS = "The new y holds floats, where the old one had whole numbers: floats cannot count classes."
+
+
+def _order_together(value: Any, x: np.ndarray, y: np.ndarray, rng: Any) -> np.ndarray:
+    """Return the order of the samples in an answer, or an empty one where there is none."""
+    parts = pair(value, x, y)
+    where = None if parts is None else places(parts[0], x)
+    return np.empty(0, int) if where is None else where
 
 
 def _together(
@@ -83,7 +86,7 @@ def _set(*shape: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _random_set(rng: np.random.Generator) -> Case:
-    n, d = int(rng.integers(12, 60)), int(rng.integers(2, 6))
+    n, d = int(rng.integers(80, 120)), int(rng.integers(2, 6))
     x = rng.standard_normal((n, d) if rng.random() < 0.5 else (n, 1, d, 3))
     return Case("random", x, rng.integers(0, 10, n), np.random.default_rng(int(rng.integers(1000))))
 
@@ -95,9 +98,9 @@ shuffle_together = Exercise(
     parameters=("x", "y", "rng"),
     returns="x and y",
     oracle=_together,
-    check_answer=repeatable(judge_together),
+    check_answer=random_orders(judge_together, _order_together),
     cases=(
-        Case("forty points", *_set(40, 6), np.random.default_rng(1)),
+        Case("a hundred points", *_set(100, 6), np.random.default_rng(1)),
         Case("images (N, C, H, W)", *_set(30, 1, 4, 5), np.random.default_rng(2)),
         Case("as many samples as pixels", *_set(20, 20), np.random.default_rng(3)),
         Case(
@@ -112,6 +115,7 @@ shuffle_together = Exercise(
             *_set(25, 7),
             np.random.default_rng(5),
         ),
+        Case("eight calls", through("order_drivers.eight_draws"), *_set(30, 3), np.random.default_rng(6)),
     ),
     random=_random_set,
     hints=(
@@ -135,11 +139,6 @@ def together_idea(name: str, hint: str, when: Callable[..., bool]):
 
 def _is_order(where: np.ndarray) -> bool:
     return len(set(where.tolist())) == len(where)
-
-
-def is_old(where: np.ndarray) -> bool:
-    """Return whether an order is 0, 1, 2, ..."""
-    return bool((where == np.arange(len(where))).all())
 
 
 @together_idea(
@@ -215,4 +214,21 @@ def _(x, y, rng):
     return np.roll(x, 1 + order(np.shape(x)[-1] - 1, rng)[0], axis=-1), np.array(y)
 
 
+@shuffle_together.misconception(
+    "turns-the-labels-into-floats",
+    "Your labels come back as floats, since they shared an array with x on the way. A float cannot be an index or a class: leave x and y in arrays "
+    "of their own, and use one order for both.",
+    when=shows(judge_together, lambda value, x, y, rng: judge_together(value, x, y, rng) == FLOATS),
+)
+def _(x, y, rng):
+    images, labels = _together(x, y, rng)
+    return images, labels.astype(float)
+
+
 add_ideas_about_the_generator(shuffle_together)
+add_ideas_about_the_order(
+    shuffle_together,
+    judge_together,
+    _order_together,
+    lambda found, x, y, rng: (np.asarray(x)[found], np.asarray(y)[found]),
+)

@@ -90,7 +90,7 @@ def sgd_step(w, g, lr):
 # %% nbgrader={"grade": true, "grade_id": "test_sgd_step", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 1}
 check(sgd_step)
 ### BEGIN HIDDEN TESTS
-from course.checks import Case, integers, normal
+from course.checks import Case, normal
 
 check(
     sgd_step,
@@ -98,7 +98,6 @@ check(
         Case("by hand", np.array([2.0, 3.0]), np.array([-1.0, 10.0]), 0.1),
         Case("a large rate", normal(2, 5), 2 * normal(2, 5) - 1, 1.5),
         Case("four axes", normal(3, 2, 2, 3), normal(3, 2, 2, 3) + 1, 0.03),
-        Case("whole-number weights", integers(5, 2), normal(5, 2), 0.4),
     ],
     random=20,
 )
@@ -112,10 +111,11 @@ hint("sgd_step")
 
 # %% tags=["experiment"]
 def walk(step, lr, steps=40, **settings):
-    state, path = [np.array([-10.0, 1.0]), np.zeros(2)], []
+    state = [np.array([-10.0, 1.0]), np.zeros(2)]
+    path = [state[0]]
     for _ in range(steps):
+        state = [np.asarray(part) for part in step(*state, lr, **settings)]
         path.append(state[0])
-        state = step(*state, lr, **settings)
     return np.array(path)
 
 
@@ -170,15 +170,14 @@ def momentum_step(w, v, g, lr, beta=0.9):
 # %% nbgrader={"grade": true, "grade_id": "test_momentum_step", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 2}
 check(momentum_step)
 ### BEGIN HIDDEN TESTS
-from course.checks import Case, integers, normal
+from course.checks import Case, normal
 
 cases = [
     Case("by hand", np.array([3.0, 0.0]), np.array([-1.0, 2.0]), np.array([4.0, 5.0]), 0.2, beta=0.75),
     Case("from rest", normal(4), np.zeros(4), 3 * normal(4) - 1, 0.3, beta=0.6, weight=0.5),
     Case("a table", normal(4, 2), normal(4, 2) - 1, 2 * normal(4, 2) + 1, 0.15, beta=0.35),
-    Case("beta is 0.9 where it is not given", normal(3, 5), normal(3, 5) ** 2, integers(3, 5), 0.07),
+    Case("beta is 0.9 where it is not given", normal(3, 5), normal(3, 5) ** 2, 4 * normal(3, 5) - 1, 0.07),
     Case("filters", normal(3, 2, 2, 3), normal(3, 2, 2, 3) + 3, -2 * normal(3, 2, 2, 3), 0.25, beta=0.45),
-    Case("whole-number weights", integers(2, 6), normal(2, 6), normal(2, 6) ** 3, 0.12, beta=0.7),
 ]
 check(momentum_step, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -200,18 +199,33 @@ for name, path in paths.items():
     print(f"{name}: the loss after 60 steps is {ravine(path[-1]):.2g}")
 
 # %% [markdown]
-# A little momentum hurries along, and here wins. With 0.9 the ball comes in so fast that it swings past the bottom; in a ravine ten times as steep
-# (400 in place of 40, and a rate of 0.004) that speed wins, as you can try. With 0.99 it hardly brakes: it remembers about 1 / (1 - 0.99) = 100
-# gradients, more than it has seen.
+# A little momentum hurries along, and here wins. With 0.9 the ball comes in so fast that it swings past the bottom. With 0.99 it hardly brakes: it
+# remembers about 1 / (1 - 0.99) = 100 gradients, more than it has seen.
+#
+# **Predict** the winner in a ravine ten times as steep, at a tenth of the rate.
+
+# %% tags=["experiment"]
+def rolling_steeper(w, v, lr, beta):
+    return momentum_step(w, v, np.array([1.0, 400.0]) * w, lr, beta)
+
+
+for beta in (0, 0.5, 0.9, 0.99):
+    along, across = walk(rolling_steeper, 0.004, 60, beta=beta)[-1]
+    print(f"beta {beta}: the loss after 60 steps is {(along**2 + 400 * across**2) / 2:.2g}")
 
 # %% [markdown]
+# There the speed of 0.9 pays.
+#
 # ### Play with it
 #
-# Paths on the left, and a map of all rates and betas on the right. Three things to find:
+# Paths on the left, and a map of all rates and betas on the right. This ravine is gentler: 25 in place of 40. Three things to find:
 #
 # 1. the largest rate that does not run away, with beta 0 and with beta 0.9;
-# 2. a rate at which Nesterov runs away and plain momentum does not;
+# 2. for beta 0.9, a rate at which Nesterov runs away and plain momentum does not;
 # 3. what noise in the gradients does to a small beta and to a large one.
+#
+# <details><summary>Answers</summary>First: 2 / 25 = 0.08, and 0.15. Second: 0.06 to 0.15. Third: a small beta trembles near the bottom, a large one
+# strays further, in wide curves.</details>
 
 # %% tags=["experiment"]
 OptimizerPlane(methods=["descent", "momentum", "nesterov"])
@@ -221,14 +235,12 @@ OptimizerPlane(methods=["descent", "momentum", "nesterov"])
 #
 # *easy · 5 minutes · 1 point*
 #
-# Other courses, and one of the lectures that this one grew from, prefer the velocity to be an *average* of gradients (an exponential moving average, EMA):
+# Other courses prefer the velocity to be an *average* of gradients (an exponential moving average, EMA):
 #
 # ```text
 # v = beta · v + (1 - beta) · g
 # w = w - lr · v
 # ```
-#
-# One factor, and easy to overlook when you take a rate over from someone else.
 #
 # **Predict:** with beta = 0.9, which lr makes this ball roll exactly as the other did with 0.04?
 
@@ -249,15 +261,14 @@ def ema_momentum_step(w, v, g, lr, beta=0.9):
 # %% nbgrader={"grade": true, "grade_id": "test_ema_momentum_step", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 1}
 check(ema_momentum_step)
 ### BEGIN HIDDEN TESTS
-from course.checks import Case, integers, normal
+from course.checks import Case, normal
 
 cases = [
     Case("by hand", np.array([3.0, 0.0]), np.array([-1.0, 2.0]), np.array([4.0, 5.0]), 0.2, beta=0.75),
     Case("from rest", normal(4), np.zeros(4), 3 * normal(4) - 1, 0.3, beta=0.6, weight=0.5),
     Case("a table", normal(4, 2), normal(4, 2) - 1, 2 * normal(4, 2) + 1, 0.15, beta=0.35),
-    Case("beta is 0.9 where it is not given", normal(3, 5), normal(3, 5) ** 2, integers(3, 5), 0.07),
+    Case("beta is 0.9 where it is not given", normal(3, 5), normal(3, 5) ** 2, 4 * normal(3, 5) - 1, 0.07),
     Case("filters", normal(3, 2, 2, 3), normal(3, 2, 2, 3) + 3, -2 * normal(3, 2, 2, 3), 0.25, beta=0.45),
-    Case("whole-number weights", integers(2, 6), normal(2, 6), normal(2, 6) ** 3, 0.12, beta=0.7),
 ]
 check(ema_momentum_step, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -320,7 +331,7 @@ def nesterov_step(w, v, gradient, lr, beta=0.9):
 # %% nbgrader={"grade": true, "grade_id": "test_nesterov_step", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 2}
 check(nesterov_step)
 ### BEGIN HIDDEN TESTS
-from course.checks import Case, function, integers, normal
+from course.checks import Case, function, normal
 
 cases = [
     Case("by hand: the gradient is 2 w", np.array([1.0]), np.array([5.0]), function("2 * w", "w"), 0.4, beta=0.5),
@@ -328,7 +339,6 @@ cases = [
     Case("a cubic gradient", normal(4, 2), normal(4, 2) - 1, function("w ** 3 + w", "w"), 0.15, beta=0.35),
     Case("beta is 0.9 where it is not given", normal(3, 5), normal(3, 5) ** 2, function("3 * w", "w"), 0.07),
     Case("a wave", normal(3, 2, 2), normal(3, 2, 2) + 1, function("np.cos(2 * w)", "w"), 0.25, beta=0.45),
-    Case("whole-number weights", integers(2, 6), normal(2, 6), function("w - 3", "w"), 0.12, beta=0.7),
 ]
 check(nesterov_step, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -346,19 +356,20 @@ def looking(w, v, lr, beta):
 
 ahead = walk(looking, 0.02, 60, beta=0.9)
 across = {"momentum": walk(rolling, 0.02, 60, beta=0.9)[:, 1], "Nesterov": ahead[:, 1]}
-plot_lines(across, "step", "place across the ravine", "beta 0.9, rate 0.02")
+plot_lines(across, "step", "place across the ravine", "beta 0.9, rate 0.02", x=range(61))
 
 # %% [markdown]
 # Nesterov's ball comes to rest much sooner. But its largest rate is smaller: put 0.04 into the cell, and look. From here on we use plain
 # momentum.
-#
+
+# %% [markdown]
 # ## Where to start
 #
 # All weights zero is no start: units that compute the same stay the same for ever. So draw them at random. But how large?
 #
 # One output of a layer is a sum of `fan_in` products. For weights (O, D) fan_in is D; for filters (O, C, KH, KW) it is C · KH · KW. The more
-# terms, the larger the sum: its variance is fan_in times the variance of a weight (for inputs of size 1). Going backward, the same holds with
-# `fan_out`: O, or O · KH · KW.
+# terms, the larger the sum: its variance is fan_in times the variance of a weight (for inputs of power 1). Going backward, the same holds with
+# `fan_out`: O, or O · KH · KW. (A signal's *power* is its mean square, and its *size* the root of that.)
 
 # %% [markdown]
 # ## Exercise: `xavier_init`
@@ -464,7 +475,7 @@ hint("he_init")
 def sizes(init, activation, rng):
     x, noted = rng.standard_normal((100, 200)), []
     for _ in range(30):
-        x = activation(x @ init((200, 200), rng).T)
+        x = activation(x @ np.asarray(init((200, 200), rng)).T)
         noted.append(np.sqrt(np.mean(x**2)))
     return noted
 
@@ -480,8 +491,7 @@ lines = {name: sizes(init, relu, rng) for name, init in starts.items()}
 plot_lines(lines, "layer", "size of the signal", "ReLU", log="y")
 
 # %% [markdown]
-# With ReLU, He's holds; Xavier's halves the power each time, 2³⁰ in all, so the size shrinks by about 2¹⁵. A fixed 0.01 leaves next to nothing after
-# 30 layers, and a gradient would fare the same on its way back.
+# With ReLU, He's holds; Xavier's halves the power each time, 2³⁰ in all, so the size shrinks by about 2¹⁵. A fixed 0.01 leaves next to nothing.
 #
 # Xavier's was made for tanh, which is steep in the middle and flat outside. **Predict** the lines there.
 
@@ -491,8 +501,28 @@ lines = {name: sizes(init, np.tanh, rng) for name, init in starts.items()}
 plot_lines(lines, "layer", "size of the signal", "tanh")
 
 # %% [markdown]
-# Nothing explodes, since tanh ends at 1. But "always 0.2" pushes the units out to its flat ends, where gradients die; Xavier's shrinks slowly, and much
-# less than with ReLU. The start has to fit the activation.
+# Nothing explodes, since tanh ends at 1. He's line is flat, Xavier's falls slowly, and "always 0.2" pushes the units out to the flat ends.
+# **Predict** the way back: which gradients shrink, which explode?
+
+# %% tags=["experiment"]
+def size_back(init, rng):
+    x, layers = rng.standard_normal((100, 200)), []
+    for _ in range(30):
+        w = np.asarray(init((200, 200), rng))
+        x = np.tanh(x @ w.T)
+        layers.append((w, 1 - x**2))
+    g = rng.standard_normal(x.shape)
+    for w, steepness in reversed(layers):
+        g = (g * steepness) @ w
+    return np.sqrt(np.mean(g**2))
+
+
+for name, init in starts.items():
+    print(f"{name}: the gradient's size after 30 layers back is {size_back(init, rng):.2g}")
+
+# %% [markdown]
+# In spite of the flat ends "always 0.2" makes gradients explode. He's triple, Xavier's shrink to a sixth: either will do here; with ReLU, only
+# He's. The start has to fit the activation.
 #
 # ## In which order
 #
@@ -509,6 +539,8 @@ plot_lines(lines, "layer", "size of the signal", "tanh")
 # Draw from `rng` only: `rng.permutation(5)` is a random order of 0 to 4. (`rng.shuffle(x)` would change the caller's x.)
 #
 # **Predict:** what would a net learn if x and y were shuffled separately?
+#
+# <details><summary>Answer</summary>How often each label comes, and nothing about the images.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "shuffle_together", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def shuffle_together(x, y, rng):
@@ -532,12 +564,14 @@ check(shuffle_together)
 from course.checks import Case, normal, through
 
 labels = lambda n: 7 * np.arange(n) % 10
+eight = through("order_drivers.eight_draws")
 cases = [
-    Case("fifty points", normal(50, 2), labels(50), np.random.default_rng(21)),
+    Case("ninety points", normal(90, 2), labels(90), np.random.default_rng(21)),
     Case("images", normal(24, 3, 2, 5), labels(24), np.random.default_rng(22)),
     Case("as many samples as pixels", normal(18, 18), labels(18), np.random.default_rng(23)),
     Case("whole numbers", 10 * np.arange(60).reshape(20, 3), labels(20), np.random.default_rng(24)),
     Case("one rng, twice", through("draws"), normal(16, 4), labels(16), np.random.default_rng(25)),
+    Case("eight calls", eight, normal(28, 3), labels(28), np.random.default_rng(26)),
 ]
 check(shuffle_together, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -580,13 +614,14 @@ check(minibatches)
 from course.checks import Case, through
 
 cases = [
-    Case("a size that divides", 48, 16, np.random.default_rng(31)),
+    Case("a size that divides", 96, 16, np.random.default_rng(31)),
     Case("a size that does not divide", 55, 15, np.random.default_rng(32)),
     Case("one left over", 36, 7, np.random.default_rng(33)),
     Case("one by one", 18, 1, np.random.default_rng(34)),
     Case("all at once", 16, 16, np.random.default_rng(35), weight=0.5),
     Case("fewer than a batch", 13, 50, np.random.default_rng(36), weight=0.5),
     Case("one rng, twice", through("draws"), 28, 6, np.random.default_rng(37)),
+    Case("eight calls", through("order_drivers.eight_draws"), 32, 7, np.random.default_rng(38)),
 ]
 check(minibatches, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -601,11 +636,13 @@ hint("minibatches")
 
 # %% tags=["experiment"]
 def new_net(rng, width=64):
-    return [he_init((width, 64), rng), np.zeros(width), he_init((10, width), rng), np.zeros(10)]
+    first, second = np.asarray(he_init((width, 64), rng)), np.asarray(he_init((10, width), rng))
+    return [first, np.zeros(width), second, np.zeros(10)]
 
 
 def scores(net, x):
-    return linear(relu(linear(x, net[0], net[1])), net[2], net[3])
+    w1, b1, w2, b2 = map(np.asarray, net)
+    return linear(relu(linear(x, w1, b1)), w2, b2)
 
 
 def gradients(net, x, y):
@@ -620,14 +657,20 @@ net = new_net(np.random.default_rng(0))
 print("shapes of the gradients:", [g.shape for g in gradients(net, train_x, train_y)])
 
 # %% tags=["experiment"]
+def move(net, velocities, grads, lr, beta=0.9):
+    """Return the net and its velocities after one step, each a list of arrays."""
+    pairs = [momentum_step(*state, lr, beta) for state in zip(net, velocities, grads)]
+    # zip(*pairs) brings together all the new weights first, then all the new velocities
+    return [[np.asarray(part) for part in parts] for parts in zip(*pairs)]
+
+# %% tags=["experiment"]
 def train(net, x, y, rates, size, rng, beta=0.9, fog=0.0):
     """Return the net after each epoch; rates holds one learning rate an epoch."""
     nets, velocities = [], [np.zeros_like(w) for w in net]
     for lr in rates:
-        for batch in minibatches(len(x), size, rng):
+        for batch in map(np.asarray, minibatches(len(x), size, rng)):
             seen = x[batch] + fog * rng.standard_normal(x[batch].shape)
-            states = zip(net, velocities, gradients(net, seen, y[batch]))
-            net, velocities = zip(*(momentum_step(*state, lr, beta) for state in states))
+            net, velocities = move(net, velocities, gradients(net, seen, y[batch]), lr, beta)
         nets.append(net)
     return nets
 
@@ -690,9 +733,9 @@ plot_lines(lines, "epoch", "loss on twenty images", log="y")
 rng = np.random.default_rng(0)
 net, rates, losses = new_net(rng), np.geomspace(1e-4, 10, 100), []
 velocities = [np.zeros_like(w) for w in net]
-for lr, batch in zip(rates, minibatches(1400, 14, rng)):
-    states = zip(net, velocities, gradients(net, train_x[batch], train_y[batch]))
-    net, velocities = zip(*(momentum_step(*state, lr) for state in states))
+for lr, batch in zip(rates, map(np.asarray, minibatches(1400, 14, rng))):
+    grads = gradients(net, train_x[batch], train_y[batch])
+    net, velocities = move(net, velocities, grads, lr)
     losses.append(min(loss(net, train_x, train_y), 10))
 plot_lines({"momentum 0.9": losses}, "learning rate", "loss (cut off at 10)", x=rates, log="x")
 
@@ -705,7 +748,7 @@ plot_lines({"momentum 0.9": losses}, "learning rate", "loss (cut off at 10)", x=
 # **Predict** the two numbers of each net.
 
 # %% tags=["experiment"]
-x, y = shuffle_together(train_x, train_y, np.random.default_rng(0))
+x, y = map(np.asarray, shuffle_together(train_x, train_y, np.random.default_rng(0)))
 trials = {"60 images": (60, 0.05), "a tiny rate": (1400, 0.0002), "1,400 images": (1400, 0.05)}
 for name, (n, lr) in trials.items():
     rng = np.random.default_rng(1)
@@ -818,7 +861,7 @@ plot_lines(schedules, "epoch", "learning rate", x=range(15))
 #
 # Now the hard digits. In training, every image gets new fog each time; the test images keep theirs. Same net, same start, three schedules.
 #
-# **Predict:** who leads in the first epochs, and who at the end?
+# **Predict:** what does "steps" do at its first drop, and who is lowest at the end?
 
 # %% tags=["experiment"]
 runs = {}
@@ -829,7 +872,7 @@ lines = {name: [loss(net, foggy, test_y) for net in nets] for name, nets in runs
 plot_lines(lines, "epoch", "loss on the test images in fog")
 
 # %% [markdown]
-# The constant rate keeps jumping about at a height that the others leave as soon as they slow down.
+# At its first drop "steps" falls at once, and then hardly moves. The constant rate keeps jumping about higher up. Cosine ends lowest.
 #
 # ## Many nets in one
 #
@@ -864,7 +907,7 @@ def average_weights(checkpoints):
 # %% nbgrader={"grade": true, "grade_id": "test_average_weights", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 2}
 check(average_weights)
 ### BEGIN HIDDEN TESTS
-from course.checks import Case, integers, normal
+from course.checks import Case, normal
 
 net = lambda k, *shapes: [normal(9, *shape)[k] - k for shape in shapes]
 cases = [
@@ -874,7 +917,6 @@ cases = [
     Case("filters", [net(k, (3, 1, 2, 2), (3,)) for k in range(4)]),
     Case("arrays of one shape", [net(k, (3, 2), (3, 2), (3, 2), (3, 2), (3, 2)) for k in range(3)]),
     Case("one checkpoint", [net(0, (2, 3), (2,))], weight=0.5),
-    Case("whole numbers", [[integers(2, 5) + k, integers(3) * k] for k in range(5)]),
 ]
 check(average_weights, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -928,11 +970,11 @@ from course.checks import Case, normal
 cases = [
     Case("one sure, two in slight doubt", np.array([[[0.0, 5.0]], [[0.8, 0.0]], [[0.8, 0.0]]])),
     Case("two agree, one shouts", np.array([[[-1.5, 0.0]], [[-1.5, 0.0]], [[7.0, 0.0]]])),
-    Case("many samples", 3 * normal(3, 50, 5)),
+    Case("many samples", 3 * normal(3, 48, 5)),
     Case("as many classes as samples", 3 * normal(4, 7, 7)),
     Case("one net", 2 * normal(1, 15, 4), weight=0.5),
     Case("as many nets as samples", 4 * normal(9, 9, 4)),
-    Case("huge logits", 400 * normal(3, 25, 5)),
+    Case("huge logits", 3 * normal(3, 25, 5) + 900 * normal(3, 25, 1)),
 ]
 check(ensemble_predict, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -953,13 +995,15 @@ for seed in range(1, 5):
     nets = train(new_net(rng), train_x, train_y, schedules["cosine"], 25, rng, fog=0.4)
     five.append(nets[-1])
 logits = np.stack([scores(net, foggy) for net in five])
-read = ensemble_predict(logits)
+read = np.asarray(ensemble_predict(logits))
 
 # %% tags=["experiment"]
+members = [accuracy(net, foggy, test_y) for net in five]
 right = {
-    "constant\nrate": accuracy(last[-1], foggy, test_y),
-    "its last 5,\naveraged": accuracy(average_weights(last), foggy, test_y),
-    "cosine,\nmean of 5": np.mean([accuracy(net, foggy, test_y) for net in five]),
+    "constant,\nmean of last 5": np.mean([accuracy(net, foggy, test_y) for net in last]),
+    "their weights,\naveraged": accuracy(average_weights(last), foggy, test_y),
+    "cosine,\nmean of 5": np.mean(members),
+    "the best\nof the 5": max(members),
     "the 5 as an\nensemble": np.mean(read == test_y),
     "the 5, weights\naveraged": accuracy(average_weights(five), foggy, test_y),
 }
@@ -967,6 +1011,8 @@ percent = {name: 100 * share for name, share in right.items()}
 plot_bars(percent, "% of test images right", "in fog")
 
 # %% [markdown]
+# The ensemble beats its average member. One of them may be better still, but which, only the test images tell.
+#
 # Averaging weights works along one path, where unit 7 stays unit 7. Nets from different starts have given the same job to different units, and the
 # average of two jobs is neither.
 #

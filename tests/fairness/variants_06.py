@@ -25,6 +25,22 @@ def _(w, g, lr):
     return moved
 
 
+@variant("sgd_step", "a copy of the gradient, changed in place")
+def _(w, g, lr):
+    moved = g.copy()
+    moved *= -lr
+    moved += w
+    return moved
+
+
+@variant("momentum_step", "copies of the weights and of the gradient, changed in place")
+def _(w, v, g, lr, beta=0.9):
+    w, velocity = w.copy(), g.copy()
+    velocity += beta * v
+    w -= lr * velocity
+    return w, velocity
+
+
 @variant("momentum_step", "copies, changed in place")
 def _(w, v, g, lr, beta=0.9):
     w, v = w.astype(float), v.astype(float)
@@ -150,6 +166,15 @@ def _(x, y, rng):
     return np.stack([image for image, _ in pairs]), [int(label) for _, label in pairs]
 
 
+@variant("shuffle_together", "swaps from the end on, by hand")
+def _(x, y, rng):
+    order = list(range(len(x)))
+    for i in range(len(x) - 1, 0, -1):
+        j = rng.integers(i + 1)
+        order[i], order[j] = order[j], order[i]
+    return x[order], y[order].tolist()
+
+
 @variant("minibatches", "np.split")
 def _(n, size, rng):
     return np.split(rng.permutation(n), range(size, n, size))
@@ -232,6 +257,17 @@ def _(checkpoints):
     return [array / len(checkpoints) for array in total]
 
 
+@variant("average_weights", "copies of the first, changed in place")
+def _(checkpoints):
+    average = [array.copy() for array in checkpoints[0]]
+    for net in checkpoints[1:]:
+        for mine, array in zip(average, net, strict=True):
+            mine += array
+    for mine in average:
+        mine /= len(checkpoints)
+    return average
+
+
 @variant("average_weights", "a running mean that is right, as a tuple")
 def _(checkpoints):
     mean = [np.array(array, dtype=float) for array in checkpoints[0]]
@@ -263,6 +299,12 @@ def _(logits):
         mean = sum(_softmax(net[n]) for net in logits) / len(logits)
         answers.append(int(np.argmax(mean)))
     return answers
+
+
+@variant("ensemble_predict", "float32, sorted, the last")
+def _(logits):
+    powers = np.exp((logits - logits.max(2, keepdims=True)).astype(np.float32))
+    return (powers / powers.sum(2, keepdims=True)).mean(0).argsort(axis=1)[:, -1]
 
 
 @variant("ensemble_predict", "the sum of probabilities, by einsum")
