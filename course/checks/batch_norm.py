@@ -9,11 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 
-from course.checks.compare import matches
-from course.checks.exercise import Case, Exercise, Refusal, integers, normal
+from course.checks.exercise import Case, Exercise, integers, normal
 from course.checks.oracle import tensor
 
 UNIT = "04-batch-normalization"
@@ -123,11 +121,36 @@ def _(x, eps=1e-5):
 
 @normalize_batch.misconception(
     "forgets-eps",
-    "Your answer does not depend on eps. Without it, a feature that is the same in the whole batch divides 0 by 0.",
+    "Your answer does not depend on eps, or only where the variance is small. eps is added to every variance, before the root.",
 )
 def _(x, eps=1e-5):
     with np.errstate(invalid="ignore"):
         return torch_normalize(x, eps) * spread(x, eps) / spread(x, 0)
+
+
+@normalize_batch.misconception(
+    "forgets-the-brackets",
+    "You divide the mean alone: a division comes before a subtraction. Put brackets around (x - mean).",
+)
+def _(x, eps=1e-5):
+    return torch_normalize(x, eps) + x * (1 - 1 / spread(x, eps))
+
+
+TRUNCATES = "takes-the-dtype-of-the-input"
+TRUNCATES_HINT = (
+    "Your answer is cut to whole numbers when x holds whole numbers: an array made by np.zeros_like(x) or x.copy() takes over its dtype. "
+    "np.zeros(x.shape) holds floats."
+)
+
+
+def truncated(answer: Any, x: Any) -> np.ndarray:
+    """Return an answer as it looks once it is written into an array of the dtype of x."""
+    return np.trunc(answer) if np.asarray(x).dtype.kind in "iu" else np.array(answer)
+
+
+@normalize_batch.misconception(TRUNCATES, TRUNCATES_HINT)
+def _(x, eps=1e-5):
+    return truncated(torch_normalize(x, eps), x)
 
 
 def spread(x: Any, eps: float) -> np.ndarray:
@@ -411,6 +434,77 @@ def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-
 
 
 @shared_idea(
+    "swaps-the-modes",
+    "You have the two modes the wrong way round. With training=True the batch's own mean and variance are used and the running ones brought "
+    "up to date; with training=False the running ones are used and handed back.",
+)
+def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    return torch_batch_norm(x, gamma, beta, running_mean, running_var, not training, momentum, eps)
+
+
+@shared_idea(
+    "swaps-the-running-statistics",
+    "The running mean and the running variance come back in the wrong order: `return out, running_mean, running_var`.",
+)
+def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    out, mean, var = torch_batch_norm(x, gamma, beta, running_mean, running_var, training, momentum, eps)
+    return out, var, mean
+
+
+@shared_idea(
+    "keeps-all-of-the-old",
+    "The old running value counts in full. The weights add up to 1: it keeps (1 - momentum), and the batch gets momentum.",
+)
+def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    out, mean, var = torch_batch_norm(x, gamma, beta, running_mean, running_var, training, momentum, eps)
+    share = momentum if training else 0
+    return out, mean + share * np.asarray(running_mean), var + share * np.asarray(running_var)
+
+
+@shared_idea(
+    "always-takes-a-tenth",
+    "Your running statistics take up 0.1 of the batch, whatever the call asks for. Use the argument momentum; if another function of yours "
+    "does the work, hand it on.",
+)
+def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    return torch_batch_norm(x, gamma, beta, running_mean, running_var, training, 0.1, eps)
+
+
+def along(numbers: Any, x: Any) -> np.ndarray:
+    """Return one number a channel in a shape that meets x channel by channel."""
+    return np.reshape(numbers, (-1, *[1] * (np.ndim(x) - 2)))
+
+
+def divisor(x: Any, running_var: Any, training: bool, eps: float) -> np.ndarray:
+    """Return what each channel of x is divided by, in a shape that meets x."""
+    return spread(x, eps) if training else along(np.sqrt(np.asarray(running_var) + eps), x)
+
+
+@shared_idea(
+    "divides-by-the-variance",
+    "You divide by the variance. It is in squared units: divide by its root, the standard deviation, in both modes.",
+)
+def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    gamma = np.asarray(gamma) / np.ravel(divisor(x, running_var, training, eps))
+    return torch_batch_norm(x, gamma, beta, running_mean, running_var, training, momentum, eps)
+
+
+@shared_idea(
+    "forgets-the-brackets",
+    "You divide the mean alone: a division comes before a subtraction. Put brackets around (x - mean).",
+)
+def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    out, mean, var = torch_batch_norm(x, gamma, beta, running_mean, running_var, training, momentum, eps)
+    return out + along(gamma, x) * x * (1 - 1 / divisor(x, running_var, training, eps)), mean, var
+
+
+@shared_idea(TRUNCATES, TRUNCATES_HINT)
+def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    out, mean, var = torch_batch_norm(x, gamma, beta, running_mean, running_var, training, momentum, eps)
+    return truncated(out, x), mean, var
+
+
+@shared_idea(
     "no-root-of-the-running-variance",
     "In evaluation you divide by the running variance itself. Divide by the root of (running_var + eps), as in training.",
 )
@@ -430,7 +524,11 @@ def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-
     return torch_batch_norm(x, gamma, beta, running_mean, running_var, training, momentum, eps)
 
 
-@shared_idea("forgets-eps", "Your answer does not depend on eps: add it to the variance before the root.")
+@shared_idea(
+    "forgets-eps",
+    "Your answer does not depend on eps, or only where the variance is small. eps is added to every variance, before the root; if "
+    "another function of yours does the work, hand it on.",
+)
 def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
     return torch_batch_norm(x, gamma, beta, running_mean, running_var, training, momentum, NO_EPS)
 
@@ -459,120 +557,3 @@ def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-
 )
 def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
     return torch_batch_norm(x, gamma, beta, running_mean, running_var, training, momentum, eps)[0]
-
-
-# ------------------------------------------------------------------------------------- batch_norm2d: which numbers
-
-
-def spatial_idea(name: str, hint: str) -> Callable[[Callable], Callable]:
-    """Add a function for the wrong output to batch_norm2d's bank: it shows in the output, whatever the statistics are."""
-
-    def add(wrong_out: Callable) -> Callable:
-        def wrong(x, gamma, beta, running_mean, running_var, training, *args, **kwargs):
-            right = torch_batch_norm(x, gamma, beta, running_mean, running_var, training, *args, **kwargs)
-            eps = kwargs.get("eps", 1e-5)
-            out = wrong_out(tensor(x), gamma, beta, eps) if training else right[0]
-            return np.asarray(out), *right[1:]
-
-        def when(value, *args, **kwargs):
-            answer = wrong(*args, **kwargs)
-            right = torch_batch_norm(*args, **kwargs)
-            return (
-                isinstance(value, list | tuple)
-                and bool(value)
-                and matches(value[0], answer[0])
-                and not matches(answer[0], right[0])
-            )
-
-        batch_norm2d.misconception(name, hint, when)(wrong)
-        return wrong_out
-
-    return add
-
-
-def _affine(hat: torch.Tensor, gamma: Any, beta: Any) -> torch.Tensor:
-    return hat * tensor(gamma).reshape(-1, 1, 1) + tensor(beta).reshape(-1, 1, 1)
-
-
-def _normalized(rows: torch.Tensor, eps: float) -> torch.Tensor:
-    if rows.shape[0] == 1:  # one value a column: torch refuses, the arithmetic gives 0
-        return torch.zeros_like(rows)
-    return F.batch_norm(rows, None, None, training=True, eps=eps)
-
-
-@spatial_idea(
-    "statistics-per-pixel",
-    "You average over the images only, so every pixel has a mean of its own. All the pixels of a channel share one mean and one "
-    "variance: average over the axes (0, 2, 3).",
-)
-def _(x, gamma, beta, eps):
-    return _affine(_normalized(x.flatten(1), eps).reshape(x.shape), gamma, beta)
-
-
-@spatial_idea(
-    "statistics-per-image",
-    "You average within each image, so every image has a mean of its own (that is instance norm). The batch takes part as well: "
-    "average over the axes (0, 2, 3).",
-)
-def _(x, gamma, beta, eps):
-    if x[0, 0].numel() == 1:
-        return _affine(torch.zeros_like(x), gamma, beta)
-    return _affine(F.instance_norm(x, eps=eps), gamma, beta)
-
-
-@spatial_idea(
-    "one-mean-for-all-channels",
-    "You take one mean over the whole array. Every channel has its own, since every channel is the answer to another question: "
-    "average over the axes (0, 2, 3), not over 1.",
-)
-def _(x, gamma, beta, eps):
-    return _affine(_normalized(x.reshape(-1, 1), eps).reshape(x.shape), gamma, beta)
-
-
-@spatial_idea(
-    "reshapes-without-transposing",
-    "`x.reshape(-1, C)` cuts the array into pieces of C neighbouring pixels; they are not the C channels of one pixel. Bring the channels "
-    "last with transpose before you reshape.",
-)
-def _(x, gamma, beta, eps):
-    rows = _normalized(x.reshape(-1, x.shape[1]), eps) * tensor(gamma) + tensor(beta)
-    return rows.reshape(x.shape)
-
-
-@spatial_idea(
-    "reshapes-back-without-transposing",
-    "The numbers are right but in the wrong places: on the way back, rows of C numbers become (N, H, W, C) by reshape, and only a "
-    "transpose makes (N, C, H, W) of that.",
-)
-def _(x, gamma, beta, eps):
-    right = _affine(F.batch_norm(x, None, None, training=True, eps=eps), gamma, beta)
-    return right.permute(0, 2, 3, 1).reshape(x.shape)
-
-
-@batch_norm2d.misconception(
-    "gamma-along-the-columns",
-    "gamma and beta of shape (C,) meet the last axis, the columns, when they are multiplied with x: NumPy pairs shapes from the right. "
-    "So does a mean of shape (C,). Give them the shape (1, C, 1, 1) first.",
-)
-def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
-    width = np.shape(x)[3]
-    if len(gamma) not in (1, width):
-        raise Refusal("the shapes do not broadcast")
-    ones, zeros = np.ones_like(gamma), np.zeros_like(beta)
-    hat, mean, var = torch_batch_norm(x, ones, zeros, running_mean, running_var, training, momentum, eps)
-    return hat * np.asarray(gamma) + np.asarray(beta), mean, var
-
-
-@batch_norm2d.misconception(
-    "counts-images-only",
-    "Your running variance divides by N - 1, as if the mean had been taken over N numbers. It was taken over N · H · W of them: "
-    "divide by N · H · W - 1.",
-)
-def _(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
-    out, mean, var = torch_batch_norm(x, gamma, beta, running_mean, running_var, training, momentum, eps)
-    if not training:
-        return out, mean, var
-    count, images = values_per_channel(x), np.float64(len(x))
-    with np.errstate(divide="ignore"):
-        factor = (1 - 1 / count) * images / (images - 1)
-    return out, mean, var + momentum * batch_var(x) * (factor - 1)

@@ -14,8 +14,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from course.checks.batch_norm import BY_HAND, NO_EPS, UNIT, Arrays, spread, values_per_channel
-from course.checks.exercise import Case, Exercise, normal
+from course.checks.batch_norm import (
+    BY_HAND,
+    NO_EPS,
+    TRUNCATES,
+    TRUNCATES_HINT,
+    UNIT,
+    Arrays,
+    spread,
+    truncated,
+    values_per_channel,
+)
+from course.checks.exercise import Case, Exercise, integers, normal
 from course.checks.oracle import tensor
 
 
@@ -80,6 +90,7 @@ batch_norm_backward = Exercise(
         gradient_case("as many features as rows", 2 * normal(4, 4) - 1),
         gradient_case("more features than rows", 2 * normal(3, 5) - 1, eps=0.2),
         gradient_case("a large eps", 2 * normal(5, 2), eps=0.5),
+        Case("whole numbers", integers(2, 6).T, integers(6, 2), np.array([1.5, -0.7])),
     ),
     random=random_gradient_case,
     hints=(
@@ -113,6 +124,12 @@ batch_norm2d_backward = Exercise(
         gradient_case("more channels than columns", 3 * normal(3, 4, 3, 2) + 2),
         gradient_case("a single image", 2 * normal(1, 3, 4, 5) + 1),
         gradient_case("a large eps", 2 * normal(2, 2, 4, 3), eps=0.5),
+        Case(
+            "whole numbers",
+            integers(2, 2, 1, 3),
+            integers(2, 2, 3, 1).reshape(2, 2, 1, 3),
+            np.array([1.5, -0.7]),
+        ),
     ),
     random=lambda rng: random_gradient_case(rng, *(int(s) for s in rng.integers(1, 6, 2))),
     hints=(
@@ -183,6 +200,36 @@ def _(grad_out, x, gamma, eps=1e-5):
 
 
 @shared_idea(
+    "wrong-sign-of-the-mean-path",
+    "The way through the mean has the wrong sign in grad_x. A larger mean makes all the outputs of its channel smaller: its term is "
+    "subtracted.",
+)
+def _(grad_out, x, gamma, eps=1e-5):
+    direct, mean, variance = parts(grad_out, x, gamma, eps)
+    return direct + mean - variance, *torch_backward(grad_out, x, gamma, eps)[1:]
+
+
+@shared_idea(
+    "a-sum-in-the-mean-path",
+    "The way through the mean lacks its one over the count in grad_x: subtract the average of g, not its sum.",
+)
+def _(grad_out, x, gamma, eps=1e-5):
+    direct, mean, variance = parts(grad_out, x, gamma, eps)
+    count = values_per_channel(x)
+    return direct - count * mean - variance, *torch_backward(grad_out, x, gamma, eps)[1:]
+
+
+@shared_idea(
+    "a-sum-in-the-variance-path",
+    "The way through the variance lacks its one over the count in grad_x: it takes the average of g times the normalised x, not their sum.",
+)
+def _(grad_out, x, gamma, eps=1e-5):
+    direct, mean, variance = parts(grad_out, x, gamma, eps)
+    count = values_per_channel(x)
+    return direct - mean - count * variance, *torch_backward(grad_out, x, gamma, eps)[1:]
+
+
+@shared_idea(
     "sums-in-place-of-averages",
     "In grad_x you subtract sums where averages belong: the mean and the variance are averages, so each value's share in them is one "
     "over the count.",
@@ -210,6 +257,32 @@ def _(grad_out, x, gamma, eps=1e-5):
     grad_x, grad_gamma, grad_beta = torch_backward(grad_out, x, gamma, eps)
     rest = [axis for axis in range(np.ndim(x)) if axis != 1]
     return grad_x, (tensor(grad_out) * tensor(x)).sum(rest).numpy(), grad_beta
+
+
+@shared_idea(
+    "gamma-in-grad-gamma",
+    "Your grad_gamma has gamma in it. The output is gamma times the normalised x, so its derivative by gamma is the normalised x alone: "
+    "pair that with grad_out, not with g.",
+)
+def _(grad_out, x, gamma, eps=1e-5):
+    grad_x, grad_gamma, grad_beta = torch_backward(grad_out, x, gamma, eps)
+    return grad_x, np.asarray(gamma) * grad_gamma, grad_beta
+
+
+@shared_idea(
+    "gamma-in-the-parameter-gradients",
+    "Your grad_gamma and grad_beta have gamma in them. Both are sums of grad_out as it came (for gamma, times the normalised x): grad_out "
+    "times gamma is for grad_x.",
+)
+def _(grad_out, x, gamma, eps=1e-5):
+    grad_x, grad_gamma, grad_beta = torch_backward(grad_out, x, gamma, eps)
+    return grad_x, np.asarray(gamma) * grad_gamma, np.asarray(gamma) * grad_beta
+
+
+@shared_idea(TRUNCATES, TRUNCATES_HINT)
+def _(grad_out, x, gamma, eps=1e-5):
+    grad_x, *others = torch_backward(grad_out, x, gamma, eps)
+    return truncated(grad_x, x), *others
 
 
 @shared_idea(
@@ -262,7 +335,11 @@ def _(grad_out, x, gamma, eps=1e-5):
     return rescaled(grad_out, x, gamma, NO_EPS, deviation / (deviation + eps))
 
 
-@shared_idea("forgets-eps", "Your answer does not depend on eps: add it to the variance before the root.")
+@shared_idea(
+    "forgets-eps",
+    "Your answer does not depend on eps, or only where the variance is small. eps is added to every variance, before the root; if "
+    "another function of yours does the work, hand it on.",
+)
 def _(grad_out, x, gamma, eps=1e-5):
     return torch_backward(grad_out, x, gamma, NO_EPS)
 
@@ -320,6 +397,17 @@ def _(grad_out, x, gamma, eps=1e-5):
     grad_rows, rows = (tensor(a).reshape(-1, len(gamma)) for a in (grad_out, x))
     grad_x, *sums = torch_backward(grad_rows, rows, gamma, eps)
     return grad_x.reshape(np.shape(x)), *sums
+
+
+@batch_norm2d_backward.misconception(
+    "reshapes-one-without-transposing",
+    "You bring the channels last in x, but grad_out only goes through reshape. Its rows must be the same pixels as those of x: transpose both "
+    "before you reshape.",
+)
+def _(grad_out, x, gamma, eps=1e-5):
+    n, c, h, w = np.shape(x)
+    paired = np.reshape(grad_out, (n, h, w, c)).transpose(0, 3, 1, 2)
+    return torch_backward(paired, x, gamma, eps)
 
 
 @batch_norm2d_backward.misconception(

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from course.checks.batch_norm import UNIT
-from course.checks.exercise import Case, Exercise, Refusal, normal
+from course.checks.batch_norm import TRUNCATES, UNIT, truncated
+from course.checks.compare import matches
+from course.checks.exercise import Case, Exercise, Refusal, integers, normal
 from course.checks.oracle import tensor
 
 
@@ -43,6 +44,10 @@ def _random_fold(rng: np.random.Generator) -> Case:
     )
 
 
+WHOLE_NUMBERS = Case(
+    "whole numbers", integers(3, 2, 2, 4), integers(3), *np.random.default_rng(3).uniform(0.5, 2, (4, 3))
+)
+
 fold_batch_norm = Exercise(
     "fold_batch_norm",
     UNIT,
@@ -62,6 +67,7 @@ fold_batch_norm = Exercise(
         fold_case("more filters than channels", 4, 2, 3, 2),
         fold_case("fewer filters than channels", 2, 5, 1, 3),
         fold_case("a large eps", 3, 2, 2, 3, eps=0.5),
+        WHOLE_NUMBERS,
     ),
     random=_random_fold,
     hints=(
@@ -193,7 +199,25 @@ def _(w, b, gamma, beta, running_mean, running_var, eps=1e-5):
 
 
 @fold_batch_norm.misconception(
-    "forgets-eps", "Your answer does not depend on eps: add it to the variance before the root."
+    "forgets-eps",
+    "Your answer does not depend on eps, or only where the variance is small. eps is added to every variance, before the root.",
 )
 def _(w, b, gamma, beta, running_mean, running_var, eps=1e-5):
     return torch_fold(w, b, gamma, beta, running_mean, running_var, 0.0)
+
+
+@fold_batch_norm.misconception(
+    TRUNCATES,
+    "Your answer is cut to whole numbers when w and b hold whole numbers: an array made by np.zeros_like(w) or w.copy() takes over its "
+    "dtype. np.zeros(w.shape) holds floats.",
+    when=lambda value, w, b, *args, **kwargs: _is_cut(value, w, torch_fold(w, b, *args, **kwargs)),
+)
+def _(w, b, gamma, beta, running_mean, running_var, eps=1e-5):
+    weights, bias = torch_fold(w, b, gamma, beta, running_mean, running_var, eps)
+    return truncated(weights, w), truncated(bias, b)
+
+
+def _is_cut(value: Any, w: Any, right: tuple) -> bool:
+    """Return whether the filters are cut to whole numbers, whatever the biases are."""
+    cut = truncated(right[0], w)
+    return matches(value[0], cut) and not matches(cut, right[0])

@@ -23,6 +23,7 @@ from course.checks.exercise import (
 from course.checks.oracle import torch_zero_pad
 from course.checks.weight_gradients import (
     GRAD_PARAMETERS,
+    POINTS_DOWNHILL,
     UNIT,
     backward_cases,
     conv2d_grad_bias,
@@ -88,7 +89,8 @@ def overwritten(grad_out: Any, x: Any, w: Any, stride: int, padding: int, first:
 @conv2d_grad_input.misconception(
     "overwrites-the-overlap",
     "Where windows overlap you keep one window's part and lose the others: you assign (=) to the block, where each part must be "
-    "added (+=). A pixel gets something back from every output that it went into.",
+    "added (+=). If you do write +=, your index or view holds a pixel several times, and NumPy adds to it only once: use np.add.at, or "
+    "loop over kernel positions.",
     when=lambda value, grad_out, x, w, stride=1, padding=0: any(
         matches(value, wrong)
         for wrong in (
@@ -103,6 +105,15 @@ def _(grad_out, x, w, stride=1, padding=0):
 
 
 @conv2d_grad_input.misconception(
+    "adds-to-a-copy",
+    "Your gradient is 0 everywhere. `block = block + ...` makes a new array and leaves the old one as it was. `block += ...` changes it, and "
+    "with it the array that the block was cut from.",
+)
+def _(grad_out, x, w, stride=1, padding=0):
+    return np.zeros(x.shape)
+
+
+@conv2d_grad_input.misconception(
     "averages-the-overlap",
     "Where windows overlap you take the mean of their parts. A pixel moves every output that it went into, and the loss through each "
     "of them: add.",
@@ -111,6 +122,19 @@ def _(grad_out, x, w, stride=1, padding=0):
     ones = np.ones((1, 1, *grad_out.shape[2:])), np.ones_like(x[:1, :1]), np.ones((1, 1, *w.shape[2:]))
     windows = torch_grad_input(*ones, stride, padding)
     return torch_grad_input(grad_out, x, w, stride, padding) / np.maximum(windows, 1)
+
+
+@conv2d_grad_input.misconception(
+    "averages-over-the-batch",
+    "You divide by the number of images. If the loss is a mean over the batch, that division is in grad_out already: here only add.",
+)
+def _(grad_out, x, w, stride=1, padding=0):
+    return torch_grad_input(grad_out, x, w, stride, padding) / len(x)
+
+
+@conv2d_grad_input.misconception("points-downhill", POINTS_DOWNHILL)
+def _(grad_out, x, w, stride=1, padding=0):
+    return -torch_grad_input(grad_out, x, w, stride, padding)
 
 
 @conv2d_grad_input.misconception(
@@ -278,7 +302,7 @@ conv2d_backward = Exercise(
             normal(1, 2, 38, 48),
             normal(1, 2, 40, 50),
             normal(2, 2, 3, 3),
-            max_steps=4000,
+            max_steps=1500,
             weight=3,
         ),
     ),
@@ -355,6 +379,13 @@ def _(grad_out, x, w, stride=1, padding=0):
     ideas = [next(idea for idea in bank if idea.name == "steps-by-one") for bank in wrong]
     parts = [idea.wrong(grad_out, x, w, stride, padding) for idea in ideas]
     return (*parts, torch_gradients(grad_out, x, w, stride, padding)[2])
+
+
+@conv2d_backward.misconception(
+    "points-downhill", f"In all three: {POINTS_DOWNHILL[0].lower()}{POINTS_DOWNHILL[1:]}"
+)
+def _(grad_out, x, w, stride=1, padding=0):
+    return tuple(-part for part in torch_gradients(grad_out, x, w, stride, padding))
 
 
 @conv2d_backward.misconception(

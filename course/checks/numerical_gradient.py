@@ -1,8 +1,8 @@
 """Unit 02: the gradient of any function, by nudging its input.
 
-The oracle is torch.autograd in float64, on the same expression that the student's side gets as a NumPy function. A
-misconception is that gradient with one wrong idea put into it; what a step that is not centred costs follows from the
-second derivatives.
+The oracle is torch.autograd in float64, on the same expression that the student's side gets as a NumPy function, averaged
+over the way from one nudge to the other. A misconception is that gradient with one wrong idea put into it; what a step that
+is not centred costs follows from the second derivatives.
 """
 
 from __future__ import annotations
@@ -31,9 +31,18 @@ def in_torch(f: Any) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def torch_gradient(f: Any, x: Any, eps: float = 1e-5) -> np.ndarray:
-    """Return the gradient of f at x, by autograd; eps plays no part in it."""
-    at = tensor(x).clone().requires_grad_()
-    return torch.autograd.grad(in_torch(f)(at), at)[0].numpy()
+    """Return the slopes of f, averaged over the way from x - eps to x + eps by Simpson's rule, which is exact for cubes."""
+    at = tensor(x)
+    steps = eps * tensor(np.eye(at.numel())).reshape(-1, *at.shape)
+    below, here, above = (slopes(f, at + way * steps) for way in (-1, 0, 1))
+    return ((below + 4 * here + above) / 6).reshape(at.shape).numpy()
+
+
+def slopes(f: Any, places: torch.Tensor) -> torch.Tensor:
+    """Return the slope of f in its first number at the first place, in its second at the second and so on, by autograd."""
+    places = places.clone().requires_grad_()
+    total = torch.stack([in_torch(f)(place) for place in places]).sum()
+    return torch.autograd.grad(total, places)[0].flatten(1).diag()
 
 
 def second_derivatives(f: Any, x: Any) -> np.ndarray:
@@ -69,7 +78,7 @@ numerical_gradient = Exercise(
         Case("a table of numbers", function("np.sum(np.exp(3 * x))"), normal(2, 3)),
         Case("four axes", function("np.sum(np.sin(x)) * np.sum(x ** 2)"), normal(2, 1, 2, 3)),
         Case("whole numbers", function("np.sum(x ** 2) + np.sum(np.sin(x))"), integers(4)),
-        Case("a larger eps", function("np.sum(x) ** 2 + np.sum(x ** 2)"), normal(3, 2), eps=0.01),
+        Case("a larger eps", function("np.sum(x) ** 2 + np.sum(x ** 3)"), normal(3, 2), eps=0.1),
     ),
     random=_random_function,
     hints=(
@@ -97,7 +106,7 @@ def _error_like(shape_of_error: Callable[[np.ndarray], np.ndarray]):
     """Return a test for answers that are off by a multiple of something made from the second derivatives."""
 
     def when(value: Any, f: Any, x: Any, eps: float = 1e-5) -> bool:
-        right, got = torch_gradient(f, x), np.asarray(value, dtype=float)
+        right, got = torch_gradient(f, x, eps), np.asarray(value, dtype=float)
         if (
             got.shape != right.shape
             or np.abs(got - right).max() < tolerance(right.dtype) * np.abs(right).max()
@@ -115,7 +124,7 @@ def _error_like(shape_of_error: Callable[[np.ndarray], np.ndarray]):
     when=_error_like(np.diag),
 )
 def _(f, x, eps=1e-5):
-    return torch_gradient(f, x) + eps / 2 * np.diag(second_derivatives(f, x)).reshape(np.shape(x))
+    return torch_gradient(f, x, eps) + eps / 2 * np.diag(second_derivatives(f, x)).reshape(np.shape(x))
 
 
 @numerical_gradient.misconception(
@@ -125,7 +134,7 @@ def _(f, x, eps=1e-5):
     when=_error_like(lambda second: np.tril(second, -1).sum(1)),
 )
 def _(f, x, eps=1e-5):
-    return torch_gradient(f, x) - eps * np.tril(second_derivatives(f, x), -1).sum(1).reshape(np.shape(x))
+    return torch_gradient(f, x, eps) - eps * np.tril(second_derivatives(f, x), -1).sum(1).reshape(np.shape(x))
 
 
 @numerical_gradient.misconception(
@@ -133,7 +142,7 @@ def _(f, x, eps=1e-5):
     "Your gradient is twice too large: from x - eps to x + eps the way is 2 * eps long.",
 )
 def _(f, x, eps=1e-5):
-    return 2 * torch_gradient(f, x)
+    return 2 * torch_gradient(f, x, eps)
 
 
 @numerical_gradient.misconception(
@@ -143,13 +152,13 @@ def _(f, x, eps=1e-5):
     when=lambda value, f, x, eps=1e-5: (
         np.shape(value) == np.shape(x)
         and bool(
-            np.abs(2 * np.asarray(value) - torch_gradient(f, x)).max()
-            < 0.01 * np.abs(torch_gradient(f, x)).max()
+            np.abs(2 * np.asarray(value) - torch_gradient(f, x, eps)).max()
+            < 0.01 * np.abs(torch_gradient(f, x, eps)).max()
         )
     ),
 )
 def _(f, x, eps=1e-5):
-    return torch_gradient(f, x) / 2
+    return torch_gradient(f, x, eps) / 2
 
 
 @numerical_gradient.misconception(
@@ -157,7 +166,7 @@ def _(f, x, eps=1e-5):
     "`difference / 2 * eps` divides by 2 and then multiplies by eps. Put brackets around (2 * eps).",
 )
 def _(f, x, eps=1e-5):
-    return eps**2 * torch_gradient(f, x)
+    return eps**2 * torch_gradient(f, x, eps)
 
 
 @numerical_gradient.misconception(
@@ -166,7 +175,7 @@ def _(f, x, eps=1e-5):
     "difference.",
 )
 def _(f, x, eps=1e-5):
-    value, gradient = float(in_torch(f)(tensor(x))), torch_gradient(f, x)
+    value, gradient = float(in_torch(f)(tensor(x))), torch_gradient(f, x, eps)
     return value + eps * gradient - (value - eps * gradient) / (2 * eps)
 
 
@@ -175,7 +184,7 @@ def _(f, x, eps=1e-5):
     "You return how much f changes. The gradient is how much it changes for each unit of x: divide by the way, 2 * eps.",
 )
 def _(f, x, eps=1e-5):
-    return 2 * eps * torch_gradient(f, x)
+    return 2 * eps * torch_gradient(f, x, eps)
 
 
 @numerical_gradient.misconception(
@@ -183,20 +192,22 @@ def _(f, x, eps=1e-5):
     "Your signs are turned round. The gradient is positive where f grows with x: take f above minus f below.",
 )
 def _(f, x, eps=1e-5):
-    return -torch_gradient(f, x)
+    return -torch_gradient(f, x, eps)
 
 
 @numerical_gradient.misconception(
     "nudges-all-at-once",
-    "You nudge all of x together (`x + eps` moves every number), so you get one number for all of them. The gradient says for "
-    "each number what it alone does: nudge one, leave the rest.",
+    "You get one number for all of x: you nudge them together (`x + eps` moves every number), or you add their slopes up. The "
+    "gradient says for each number what it alone does: nudge one, leave the rest, and keep its slope in its own place.",
     when=lambda value, f, x, eps=1e-5: (
-        torch_gradient(f, x).size > 1
-        and any(matches(value, a) for a in (torch_gradient(f, x).sum(), _filled(torch_gradient(f, x))))
+        torch_gradient(f, x, eps).size > 1
+        and any(
+            matches(value, a) for a in (torch_gradient(f, x, eps).sum(), _filled(torch_gradient(f, x, eps)))
+        )
     ),
 )
 def _(f, x, eps=1e-5):
-    return _filled(torch_gradient(f, x))
+    return _filled(torch_gradient(f, x, eps))
 
 
 def _filled(gradient: np.ndarray) -> np.ndarray:
@@ -207,10 +218,22 @@ def _filled(gradient: np.ndarray) -> np.ndarray:
     "nudges-whole-rows",
     "You loop over the first axis only, and so nudge a whole row (or plane) at a time. Visit every single number: "
     "np.ndindex(x.shape) gives all positions, whatever the shape.",
+    when=lambda value, f, x, eps=1e-5: (
+        np.shape(value) == np.shape(x)
+        and any(_is_near(part * np.asarray(value), _of_rows(torch_gradient(f, x, eps))) for part in (1, 2))
+    ),
 )
 def _(f, x, eps=1e-5):
-    gradient = torch_gradient(f, x)
+    return _of_rows(torch_gradient(f, x, eps))
+
+
+def _of_rows(gradient: np.ndarray) -> np.ndarray:
     return np.broadcast_to(gradient.sum(tuple(range(1, gradient.ndim)), keepdims=True), gradient.shape)
+
+
+def _is_near(value: np.ndarray, answer: np.ndarray) -> bool:
+    """Return whether two arrays agree but for the curve of f: half an answer comes from an old row that was a view, and moved."""
+    return bool(np.abs(value - answer).max() < 0.01 * np.abs(answer).max())
 
 
 @numerical_gradient.misconception(
@@ -218,7 +241,7 @@ def _(f, x, eps=1e-5):
     "The numbers are right but they come in one row. The gradient has the shape of x.",
 )
 def _(f, x, eps=1e-5):
-    return torch_gradient(f, x).ravel()
+    return torch_gradient(f, x, eps).ravel()
 
 
 @numerical_gradient.misconception(
@@ -228,11 +251,11 @@ def _(f, x, eps=1e-5):
     when=lambda value, f, x, eps=1e-5: (
         np.asarray(x).dtype.kind in "iu"
         and np.shape(value) == np.shape(x)
-        and bool(np.abs(value).max() > 1000 * np.abs(torch_gradient(f, x)).max())
+        and bool(np.abs(value).max() > 1000 * np.abs(torch_gradient(f, x, eps)).max())
     ),
 )
 def _(f, x, eps=1e-5):
-    gradient = torch_gradient(f, x)
+    gradient = torch_gradient(f, x, eps)
     return gradient / (2 * eps) if np.asarray(x).dtype.kind in "iu" else gradient
 
 
@@ -244,9 +267,27 @@ def _(f, x, eps=1e-5):
         np.asarray(x).dtype.kind in "iu"
         and np.shape(value) == np.shape(x)
         and np.array_equal(value, np.trunc(value))
-        and bool(np.abs(value - torch_gradient(f, x)).max() < 1.01)
+        and bool(np.abs(value - torch_gradient(f, x, eps)).max() < 1.01)
     ),
 )
 def _(f, x, eps=1e-5):
-    gradient = torch_gradient(f, x)
+    gradient = torch_gradient(f, x, eps)
     return np.trunc(gradient) if np.asarray(x).dtype.kind in "iu" else gradient
+
+
+@numerical_gradient.misconception(
+    "ignores-eps",
+    "Your nudge has the same size whatever eps is. Nudge by the eps that the function is given: its default stands in the first "
+    "line, so do not set it again.",
+)
+def _(f, x, eps=1e-5):
+    return torch_gradient(f, x)
+
+
+@numerical_gradient.misconception(
+    "calls-f-at-x",
+    "Your gradient is 0 everywhere: f gives the same twice, so it does not see the nudge. If you nudge a copy of x, call f with "
+    "that copy.",
+)
+def _(f, x, eps=1e-5):
+    return np.zeros(np.shape(x))

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from course.checks.batch_norm import UNIT
+from course.checks.batch_norm import TRUNCATES, TRUNCATES_HINT, UNIT, truncated
+from course.checks.compare import matches
 from course.checks.exercise import Case, Exercise, integers, normal
 from course.checks.oracle import tensor
 
@@ -72,6 +73,7 @@ local_response_norm = Exercise(
             k=1.0,
         ),
         Case("whole numbers", integers(1, 4, 3, 2), size=3, alpha=0.5, beta=0.75, k=1.0),
+        Case("fewer channels than the window", 2 * normal(2, 3, 2, 1), size=5, alpha=1.0, beta=0.75, k=1.0),
         Case("AlexNet's settings", 40 * normal(1, 8, 2, 3)),
     ),
     random=_random_response,
@@ -210,10 +212,67 @@ def _(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
 
 
 @local_response_norm.misconception(
-    "forgets-k", "You add 1 in place of k, or nothing: the bracket is k plus the weighted squares."
+    "one-in-place-of-k", "You add 1 in place of k: the bracket is k plus the weighted squares."
 )
 def _(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
     return torch_response_norm(x, size, alpha, beta, 1.0)
+
+
+@local_response_norm.misconception(
+    "forgets-k",
+    "The bracket lacks k: it is k plus the weighted squares, so that small values are divided by nearly the same.",
+)
+def _(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
+    return torch_response_norm(x, size, alpha, beta, 0.0)
+
+
+@local_response_norm.misconception(
+    "x-to-the-power-too",
+    "You raise all of x / (...) to the power beta. Only the bracket is: `x / (...) ** beta`.",
+)
+def _(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
+    with np.errstate(invalid="ignore"):
+        return torch_response_norm(x, size, alpha, 1.0, k) ** beta
+
+
+def _wrapped(x, size, alpha, beta, k, behind: int) -> np.ndarray:
+    """Return the answer of a window that goes round at the first channels, and ``behind`` places beyond the last."""
+    channels = np.arange(-(size // 2), np.shape(x)[1] + behind)
+    squares = np.take(np.asarray(x, float) ** 2, channels, 1, mode="wrap")
+    squares = F.pad(tensor(squares), (0, 0, 0, 0, 0, size // 2 - behind))
+    return _divided(x, squares.unfold(1, size, 1).sum(-1) / size, alpha, beta, k)
+
+
+def _goes_round(value, x, size=5, alpha=1e-4, beta=0.75, k=2.0) -> bool:
+    answers = [_wrapped(x, size, alpha, beta, k, behind) for behind in (0, size // 2)]
+    return any(matches(value, answer) for answer in answers)
+
+
+@local_response_norm.misconception(
+    "wraps-round",
+    "Your window goes round: the first channels meet the last ones. `roll` does that, and so does a negative index. Beyond the ends there are "
+    "zeros.",
+    when=_goes_round,
+)
+def _(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
+    return _wrapped(x, size, alpha, beta, k, size // 2)
+
+
+@local_response_norm.misconception(
+    "reads-what-is-already-divided",
+    "You write the answer over the channels that you still read: the next window then holds squares that are already divided. Take the squares "
+    "of x as it came, and write into a new array.",
+)
+def _(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
+    done = tensor(x).clone()
+    for c in range(done.shape[1]):
+        done[:, c] = F.local_response_norm(done, size, alpha, beta, k)[:, c]
+    return done.numpy()
+
+
+@local_response_norm.misconception(TRUNCATES, TRUNCATES_HINT)
+def _(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
+    return truncated(torch_response_norm(x, size, alpha, beta, k), x)
 
 
 @local_response_norm.misconception(

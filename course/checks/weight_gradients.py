@@ -28,6 +28,11 @@ def torch_gradients(
     return tuple(g.numpy() for g in torch.autograd.grad(out, arrays, tensor(grad_out)))  # type: ignore[return-value]
 
 
+POINTS_DOWNHILL = (
+    "Your signs are turned round. The gradient says where the loss grows; the minus belongs to the step against it, "
+    "which is taken later."
+)
+
 # ------------------------------------------------------------------------------------------------ conv2d_grad_bias
 
 
@@ -129,7 +134,8 @@ def _(grad_out):
 
 @conv2d_grad_bias.misconception(
     "keeps-empty-axes",
-    "The numbers are right, but the gradient of b has the shape of b, (O,): leave out keepdims.",
+    "The numbers are right, but the gradient of b has the shape of b, (O,), and no axes of length 1 beside it: leave out keepdims, or the "
+    "reshape to a column or a row.",
     when=lambda value, grad_out: (
         np.ndim(value) > 1
         and np.size(value) == grad_out.shape[1]
@@ -145,6 +151,21 @@ def _(grad_out):
 )
 def _(grad_out):
     return torch_grad_bias(grad_out[:1])
+
+
+@conv2d_grad_bias.misconception(
+    "reshapes-the-images-into-the-maps",
+    "With several images, `reshape(O, -1)` mixes the maps: it cuts grad_out into O pieces as it lies in memory, image by image. Sum over axes "
+    "0, 2 and 3, or bring the maps to the front first.",
+)
+def _(grad_out):
+    pieces = np.reshape(grad_out, (1, np.shape(grad_out)[1], -1, 1))
+    return torch_grad_bias(pieces)
+
+
+@conv2d_grad_bias.misconception("points-downhill", POINTS_DOWNHILL)
+def _(grad_out):
+    return -torch_grad_bias(grad_out)
 
 
 # ---------------------------------------------------------------------------------------------- conv2d_grad_weight
@@ -258,6 +279,11 @@ def _(grad_out, x, w, stride=1, padding=0):
 )
 def _(grad_out, x, w, stride=1, padding=0):
     return torch_grad_weight(grad_out, x, w, stride, padding) / grad_out[:, 0].size
+
+
+@conv2d_grad_weight.misconception("points-downhill", POINTS_DOWNHILL)
+def _(grad_out, x, w, stride=1, padding=0):
+    return -torch_grad_weight(grad_out, x, w, stride, padding)
 
 
 @conv2d_grad_weight.misconception(

@@ -35,7 +35,7 @@ from course.layers import softmax_cross_entropy, softmax_cross_entropy_gradient
 from course.timing import seconds
 
 # %% [markdown]
-# `course.layers` holds the layers of units 01 to 03, with the signatures that you know. The data are 1,797 real handwritten digits of 8 x 8
+# `course.layers` holds the layers of units 01 to 03, computed by PyTorch, with the signatures that you know. The data are 1,797 real handwritten digits of 8 x 8
 # pixels, small enough to train on within seconds.
 
 # %% tags=["experiment"]
@@ -46,7 +46,7 @@ print(train_x.shape, test_x.shape, "labels", train_y[4:8])
 # %% [markdown]
 # ## Twenty layers
 #
-# Send 200 digits through twenty layers of random weights and write down the spread of the numbers after each. Each layer does the same
+# Send 200 digits through twenty layers of random weights and write down the spread of the numbers (their standard deviation) after each. Each layer does the same
 # to the numbers, so what it does is done twenty times over.
 #
 # **Predict:** with weights a third smaller, each layer's output is a third smaller. How small is it after twenty layers?
@@ -55,7 +55,7 @@ print(train_x.shape, test_x.shape, "labels", train_y[4:8])
 def spreads(scale, between=lambda h: h):
     rng, h, found = np.random.default_rng(0), train_x[:200].reshape(200, 64), []
     for _ in range(20):
-        h = between(relu(h) @ rng.normal(0, scale / 8, (64, 64)))
+        h = np.asarray(between(relu(h) @ rng.normal(0, scale / 8, (64, 64))))
         found.append(h.std())
     return found
 
@@ -125,6 +125,8 @@ hint("normalize_batch")
 # Now the same twenty layers with your function after each, in the same picture.
 #
 # **Predict** where the three new lines run.
+#
+# <details><summary>Answer</summary>All three lie exactly on each other, at 1: a factor in the weights is divided out again.</details>
 
 # %% tags=["experiment"]
 for scale in (2.0, 1.4, 0.9):
@@ -155,7 +157,7 @@ plot_lines(signals, "layer", "spread of its output", "with your normalize_batch"
 # | running variance takes up | the *unbiased* variance, divided by N - 1 | the biased one (CS231n) |
 # | running variance starts at | 1 | 0 (CS231n) |
 #
-# The batch itself is still normalised by the variance divided by N: that is its spread. The running one stands for images not yet
+# The batch itself is still normalised by the variance whose sum is divided by N. The running one stands for images not yet
 # seen, and a few values underestimate the spread of all; dividing by N - 1 (`ddof=1`) makes up for it.
 
 # %% [markdown]
@@ -226,7 +228,7 @@ check(
 hint("batch_norm")
 
 # %% [markdown]
-# Watch the memory form: feature 20 of the digits (a pixel in the middle), in batches of 16, with three values of momentum. The dotted
+# Watch the memory form: feature 20 of the digits (counted from 0; a pixel in the middle), in batches of 16, with three values of momentum. The dotted
 # line is the mean over all images.
 #
 # **Predict:** which momentum is quickest to forget the wrong start, and which is steadiest in the end?
@@ -236,7 +238,8 @@ def memory(momentum):
     mean, var, seen = np.zeros(64), np.ones(64), []
     for start in range(0, 1280, 16):
         rows = train_x[start : start + 16].reshape(16, 64)
-        _, mean, var = batch_norm(rows, np.ones(64), np.zeros(64), mean, var, True, momentum)
+        answer = batch_norm(rows, np.ones(64), np.zeros(64), mean, var, True, momentum)
+        _, mean, var = map(np.asarray, answer)
         seen.append(mean[20])
     return seen
 
@@ -246,6 +249,9 @@ lines["all images"] = np.full(80, train_x[:, 0].reshape(-1, 64)[:, 20].mean())
 plot_lines(lines, "batch", "running mean of pixel 20")
 
 # %% [markdown]
+# With momentum 0.5 the wrong start is forgotten at once, but the line follows every batch. With 0.02 it is the steadiest, and after 80 batches has not
+# arrived: 0.98⁸⁰, a fifth of the wrong start, is still in it.
+#
 # ### Play with it
 #
 # Which numbers are averaged, what comes out, and what the memory keeps, for a batch of your own. Three things to find: what one outlier
@@ -308,7 +314,7 @@ def batch_norm_backward(grad_out, x, gamma, eps=1e-5):
 # %% nbgrader={"grade": true, "grade_id": "test_batch_norm_backward", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 6}
 check(batch_norm_backward)
 ### BEGIN HIDDEN TESTS
-from course.checks import Case, normal
+from course.checks import Case, integers, normal
 
 
 def case(name, x, **options):
@@ -325,6 +331,7 @@ check(
         case("as many features as rows", 2 * normal(5, 5) - 1),
         case("more features than rows", 2 * normal(4, 6) - 1, eps=0.1),
         case("a large eps", 2 * normal(6, 3), eps=0.7),
+        Case("whole numbers", integers(3, 5).T, integers(5, 3), np.array([1.5, -0.7, 0.4])),
     ],
     random=20,
 )
@@ -340,7 +347,7 @@ hint("batch_norm_backward")
 # %% tags=["experiment"]
 rng = np.random.default_rng(0)
 x, grad_out = rng.normal(5, 3, (50, 4)), rng.normal(size=(50, 4))
-grad_x, *_ = batch_norm_backward(grad_out, x, np.ones(4))
+grad_x, *_ = map(np.asarray, batch_norm_backward(grad_out, x, np.ones(4)))
 print("sums of the columns:", grad_x.sum(axis=0).round(8) + 0)
 print("sums against hat:   ", (grad_x * normalize_batch(x)).sum(axis=0).round(4) + 0)
 
@@ -359,9 +366,11 @@ print("sums against hat:   ", (grad_x * normalize_batch(x)).sum(axis=0).round(4)
 # *medium · 30 minutes · 3 points each*
 #
 # Either average over three axes, or turn the maps into N · H · W rows of C numbers and call what you have. To get such rows,
-# `x.reshape(-1, C)` alone is not enough.
+# `x.reshape(-1, C)` alone is not enough. A Python loop over the pixels would pass, but the training below would take minutes.
 #
 # **Predict** why: what are the first three numbers in the memory of an (N, 3, H, W) array?
+#
+# <details><summary>Answer</summary>Three pixels side by side, of one channel. The three channels of one pixel lie H · W numbers apart.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "batch_norm2d", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def batch_norm2d(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
@@ -421,9 +430,11 @@ def batch_norm2d_backward(grad_out, x, gamma, eps=1e-5):
 
     grad_out: (N, C, H, W). x: (N, C, H, W). gamma: (C,).
 
-    >>> x, grad_out = np.arange(8.0).reshape(2, 1, 2, 2), np.ones((2, 1, 2, 2))
-    >>> batch_norm2d_backward(grad_out, x, np.ones(1))[2]
-    array([8.])
+    >>> x = np.array([1.0, 3.0, 5.0, 7.0]).reshape(2, 1, 1, 2)
+    >>> grad_out = np.eye(4)[0].reshape(x.shape)
+    >>> grad_x, *others = batch_norm2d_backward(grad_out, x, 2 * np.ones(1), eps=4)
+    >>> (9 * grad_x).round(6).ravel() + 0, others
+    (array([ 3., -2., -1.,  0.]), [array([-1.]), array([1.])])
     """
     ### BEGIN SOLUTION
     n, c, h, w = x.shape
@@ -435,7 +446,7 @@ def batch_norm2d_backward(grad_out, x, gamma, eps=1e-5):
 # %% nbgrader={"grade": true, "grade_id": "test_batch_norm2d_backward", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 3}
 check(batch_norm2d_backward)
 ### BEGIN HIDDEN TESTS
-from course.checks import Case, normal
+from course.checks import Case, integers, normal
 
 
 def case(name, x, **options):
@@ -453,6 +464,7 @@ check(
         case("more channels than columns", 3 * normal(2, 5, 4, 3) + 2),
         case("a single image", 2 * normal(1, 2, 5, 4) + 1),
         case("a large eps", 2 * normal(3, 2, 3, 4), eps=0.7),
+        Case("whole numbers", integers(3, 2, 2, 1), integers(3, 2, 1, 2).reshape(3, 2, 2, 1), np.array([1.5, -0.7])),
     ],
     random=20,
 )
@@ -487,7 +499,8 @@ def forward(net, x, mode):
         z = h = conv2d(x, layer["w"], layer["b"], padding=1)
         if mode != "none":
             state = [layer[name] for name in ("gamma", "beta", "mean", "var")]
-            h, layer["mean"], layer["var"] = batch_norm2d(z, *state, mode == "train")
+            answer = batch_norm2d(z, *state, mode == "train")
+            h, layer["mean"], layer["var"] = map(np.asarray, answer)
         met.append((x, z, h))
         x = relu(h)
     pooled = avg_pool2d(x, 2)
@@ -509,7 +522,8 @@ def backward(net, seen, grad, mode, rate):
     for layer, (x, z, h) in zip(net["layers"][::-1], met[::-1]):
         grad = relu_backward(grad, h)
         if mode != "none":
-            grad, grad_gamma, grad_beta = batch_norm2d_backward(grad, z, layer["gamma"])
+            answer = batch_norm2d_backward(grad, z, layer["gamma"])
+            grad, grad_gamma, grad_beta = map(np.asarray, answer)
             move(layer, rate, gamma=grad_gamma, beta=grad_beta)
         grad, grad_w, grad_b = conv2d_backward(grad, x, layer["w"], padding=1)
         move(layer, rate, w=grad_w, b=grad_b)
@@ -541,7 +555,7 @@ def accuracy(net, mode):
 
 # %% tags=["experiment"]
 RATES = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
-runs = {mode: [train(mode, rate) for rate in RATES] for mode in ("none", "train")}
+runs = {mode: [train(mode, rate) for rate in RATES] for mode in ("train", "none")}
 lines = {
     "without": [accuracy(net, "none") for net, _ in runs["none"]],
     "with batch norm": [accuracy(net, "test") for net, _ in runs["train"]],
@@ -613,7 +627,7 @@ plot_bars({name: 100 * (1 - share) for name, share in right.items()}, "% of the 
 # on batches of one?
 
 # %% tags=["experiment"]
-print("a single row:", normalize_batch(train_x[:1].reshape(1, 64))[0, :8])
+print("a single row:", *normalize_batch(train_x[:1].reshape(1, 64))[0][:8])
 print("accuracy without and with batch norm")
 for batch in (1, 4, 32):
     without = accuracy(train("none", 0.03, batch=batch)[0], "none")
@@ -641,7 +655,7 @@ for batch in (1, 4, 32):
 
 # %% nbgrader={"grade": false, "grade_id": "fold_batch_norm", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def fold_batch_norm(w, b, gamma, beta, running_mean, running_var, eps=1e-5):
-    """Return w, b of a convolution that does the batch norm behind it as well. New arrays.
+    """Return new w, b, floats, of a convolution that does the batch norm behind it as well.
 
     w: (O, C, KH, KW). b, gamma, beta, running_mean, running_var: (O,).
 
@@ -657,7 +671,7 @@ def fold_batch_norm(w, b, gamma, beta, running_mean, running_var, eps=1e-5):
 # %% nbgrader={"grade": true, "grade_id": "test_fold_batch_norm", "locked": true, "schema_version": 3, "solution": false, "task": false, "points": 3}
 check(fold_batch_norm)
 ### BEGIN HIDDEN TESTS
-from course.checks import Case, normal
+from course.checks import Case, integers, normal
 
 
 def case(name, *shape, **options):
@@ -674,6 +688,7 @@ check(
         case("more filters than channels", 5, 3, 2, 3),
         case("fewer filters than channels", 3, 4, 2, 2),
         case("a large eps", 4, 2, 3, 2, eps=0.4),
+        Case("whole numbers", integers(4, 1, 3, 2), integers(4), *np.random.default_rng(4).uniform(0.5, 2, (4, 4))),
     ],
     random=20,
 )
@@ -683,14 +698,22 @@ check(
 hint("fold_batch_norm")
 
 # %% [markdown]
-# Fold your trained network: six batch norms fewer.
+# Fold a network of six such layers. It need not be trained: its γ and β are drawn, its memory comes from a few forward passes.
 #
 # **Predict:** how much do the scores of the test images change? How much time is saved?
 
 # %% tags=["experiment"]
+net, drawn = make_net(), np.random.default_rng(1)
+for layer in net["layers"]:
+    layer["gamma"], layer["beta"] = drawn.uniform(0.5, 2, (2, 8)).astype("float32")
+for _ in range(5):
+    forward(net, train_x[:500], "train")
+
+# %% tags=["experiment"]
 names = ["w", "b", "gamma", "beta", "mean", "var"]
 pairs = [fold_batch_norm(*(layer[name] for name in names)) for layer in net["layers"]]
-folded = {"layers": [{"w": w, "b": b} for w, b in pairs], "head": net["head"]}
+layers = [{"w": np.asarray(w), "b": np.asarray(b)} for w, b in pairs]
+folded = {"layers": layers, "head": net["head"]}
 change = forward(net, test_x, "test")[0] - forward(folded, test_x, "none")[0]
 print("largest change of a score:", np.abs(change).max())
 
@@ -702,17 +725,19 @@ times = {
 plot_bars(times, "milliseconds", "the scores of 397 digits")
 
 # %% [markdown]
-# Only rounding is left of the difference. Frameworks do the same when they prepare a trained network for use.
-#
+# Only rounding is left of the difference. A part of the time is saved; how large a part says little about batch norm in general, since
+# yours is NumPy while `course.layers` convolves by PyTorch. Frameworks fold like this when they prepare a trained network for use.
+
+# %% [markdown]
 # ## What there was before
 #
 # AlexNet (2012) had no batch norm. It normalised by **local response normalisation**: at each pixel, a channel is divided by something that grows with
-# the squares of its neighbour channels. A loud channel makes its neighbours quieter.
+# the squares of its neighbour channels. A loud channel makes its neighbours quieter, and itself as well.
 #
 # $$y_c = x_c \Big/ \Big(k + \frac{\alpha}{\text{size}} \sum_{i = c - \lfloor \text{size}/2 \rfloor}^{c + \lfloor \text{size}/2 \rfloor} x_i^2\Big)^{\beta}$$
 #
-# Nothing in it is learned, and no batch takes part. As in PyTorch, α is divided by the size; AlexNet's paper and TensorFlow take α as it is, so
-# their α is `size` times smaller for the same result.
+# Nothing in it is learned, and no batch takes part; β is an exponent here. As in PyTorch, α is divided by the size. AlexNet's paper and
+# TensorFlow take α as it is, so with size 5 the paper's α = 0.0001, our default, is five times weaker here.
 
 # %% [markdown]
 # ## Exercise: `local_response_norm`
@@ -722,7 +747,7 @@ plot_bars(times, "milliseconds", "the scores of 397 digits")
 # `size` is odd, and the window lies over the channels, at one pixel. Channels beyond the ends count as zeros, and the division is by `size`
 # there too. A loop over channels, or over the window, is fine.
 #
-# **Predict** the answer for the channels 1, 2, 3, 0, 1 with size 3, α = 3, β = 1, k = 1.
+# **Predict** the answer for five channels of the values 1, 2, 3, 0, 1 with size 3, α = 3, β = 1, k = 1.
 
 # %% nbgrader={"grade": false, "grade_id": "local_response_norm", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def local_response_norm(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
@@ -756,6 +781,7 @@ check(
         Case("high images", 2 * normal(2, 8, 4, 3), size=5, alpha=1.0, beta=0.5, k=1.5),
         Case("as many rows and columns as channels", 2 * normal(2, 6, 6, 6), size=3, alpha=1.0, beta=0.75, k=1.0),
         Case("whole numbers", integers(2, 5, 2, 2), size=3, alpha=0.7, beta=0.75, k=1.0),
+        Case("fewer channels than the window", 2 * normal(2, 3, 1, 3), size=5, alpha=1.5, beta=0.6, k=1.0),
         Case("AlexNet's settings", 40 * normal(2, 9, 1, 3)),
     ],
     random=20,
@@ -766,26 +792,30 @@ check(
 hint("local_response_norm")
 
 # %% [markdown]
-# Sixteen channels at one pixel, all of them at 50 but channel 8, which is at 300. (AlexNet's numbers are of that size: its pixels go to 255.)
+# Sixteen channels at one pixel, all of them at 50 but channel 8 (counted from 1, as the picture does), which is at 300. (AlexNet's numbers are of that size: its pixels go to 255.)
 #
 # **Predict** which channels are pressed down the most, and what happens to numbers around 1.
 
 # %% tags=["experiment"]
 x = np.full((1, 16, 1, 1), 50.0)
 x[0, 7] = 300
-quiet = local_response_norm(x / 50)
-plot_lines({"before": x.ravel(), "after": local_response_norm(x).ravel()}, "channel", "value")
+quiet, after = np.asarray(local_response_norm(x / 50)), np.ravel(local_response_norm(x))
+plot_lines({"before": x.ravel(), "after": after}, "channel", "value")
 print("numbers around 1 are all divided by", np.unique((x / 50 / quiet).round(2)))
 
 # %% [markdown]
-# Numbers around 1 are only made smaller, all alike: with these settings the layer does something for large values alone. It came out of use; you will need it
-# once more, for AlexNet in unit 09.
+# Channels 6 to 10 are divided by 2.8, all other ones by about 1.8. The loud channel is one of the five: its own square counts in every window that
+# it lies in, so it stays six times as large as the neighbours that it pushes down. What changes is the ground: 50 everywhere before, now 18 close
+# to the loud channel and 27 further off.
+#
+# Numbers around 1 are only made smaller, all alike, since k = 2 outweighs their squares. With these settings the layer does something for large values
+# alone. It came out of use; you will need it once more, for AlexNet in unit 09.
 
 # %% [markdown]
 # ## Your picture
 #
 # A network that trains has been lucky twice: with its learning rate, and with the size of its first weights. So try all combinations. Each cell
-# is one training run of 40 steps with your layers, forward and backward, and shows how many of the test digits it then gets right.
+# is one training run of 40 steps with your layers, forward and backward, and shows the share of the test digits that it then gets right.
 #
 # **Predict** the shape of the bright region on either side. (This cell takes half a minute or less on a quiet machine.)
 
@@ -798,10 +828,15 @@ def trained(mode, scale, rate):
     return accuracy(net, "test" if mode == "train" else "none")
 
 # %% tags=["experiment"]
-modes = {"none": "without", "train": "with your batch norm"}
+modes = {"train": "with your batch norm", "none": "without"}
 grids = [[[trained(mode, s, r) for r in SOME_RATES] for s in SCALES] for mode in modes]
 axes = {"xlabel": "learning rate", "ylabel": "size of the first weights"}
 show_grid(*grids, rows=SCALES, columns=SOME_RATES, titles=list(modes.values()), **axes)
+
+# %% [markdown]
+# Without batch norm the bright region is a small corner: large weights, small rates, and a step too far in either loses all. With it nearly the whole
+# square is bright. It is darker where large weights meet a small rate, since a step then changes them little; any other dark cell is the chance of one
+# short run.
 
 # %% [markdown]
 # ## What you have learnt

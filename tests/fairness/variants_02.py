@@ -40,9 +40,8 @@ def _(f, x, eps=1e-5):
     return gradient
 
 
-@variant("numerical_gradient", "a step of its own, 1e-6")
-def _(f, x, eps=1e-5):
-    gradient, eps = np.zeros(x.shape), 1e-6
+def one_number_at_a_time(f, x, eps):
+    gradient = np.zeros(x.shape)
     for place in np.ndindex(x.shape):
         step = np.zeros(x.shape)
         step[place] = eps
@@ -50,14 +49,14 @@ def _(f, x, eps=1e-5):
     return gradient
 
 
-@variant("numerical_gradient", "a step of its own, 1e-4")
-def _(f, x, eps=1e-5):
-    gradient, eps = np.zeros(x.shape), 1e-4
-    for place in np.ndindex(x.shape):
-        step = np.zeros(x.shape)
-        step[place] = eps
-        gradient[place] = (f(x + step) - f(x - step)) / (2 * eps)
-    return gradient
+@variant("numerical_gradient", "a default of its own, 1e-6")
+def _(f, x, eps=1e-6):
+    return one_number_at_a_time(f, x, eps)
+
+
+@variant("numerical_gradient", "a default of its own, 1e-4")
+def _(f, x, eps=1e-4):
+    return one_number_at_a_time(f, x, eps)
 
 
 @variant("conv2d_grad_bias", "summed one axis after the other")
@@ -116,11 +115,25 @@ def weight_convolved(grad_out, x, w, stride=1, padding=0):
     return gradient
 
 
+def weight_of_single_numbers(grad_out, x, w, stride=1, padding=0):
+    p, gradient = _pad(x, padding), np.zeros(w.shape)
+    height, width = grad_out.shape[2:]
+    for n in range(len(x)):
+        for o in range(w.shape[0]):
+            for c in range(w.shape[1]):
+                for i in range(w.shape[2]):
+                    for j in range(w.shape[3]):
+                        block = p[n, c, i : i + stride * height : stride, j : j + stride * width : stride]
+                        gradient[o, c, i, j] += np.sum(grad_out[n, o] * block)
+    return gradient
+
+
 WEIGHT = {
     "loops over outputs": weight_loops,
     "all windows at once": weight_windows,
     "im2col and one matrix product": weight_matrix,
     "tensordot at each kernel position": weight_convolved,
+    "a sum for each image and weight": weight_of_single_numbers,
 }
 
 
@@ -164,11 +177,28 @@ def input_blocks(grad_out, x, w, stride=1, padding=0):
     return gradient[:, :, inside, inside]
 
 
+def input_of_single_numbers(grad_out, x, w, stride=1, padding=0):
+    gradient = np.zeros(_pad(x, padding).shape)
+    height, width = grad_out.shape[2:]
+    for n in range(len(x)):
+        for o in range(w.shape[0]):
+            for c in range(w.shape[1]):
+                for i in range(w.shape[2]):
+                    for j in range(w.shape[3]):
+                        rows, columns = (
+                            slice(i, i + stride * height, stride),
+                            slice(j, j + stride * width, stride),
+                        )
+                        gradient[n, c, rows, columns] += grad_out[n, o] * w[o, c, i, j]
+    return gradient[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]]
+
+
 INPUT = {
     "loops over outputs": input_loops,
     "a convolution over grad_out": input_full_convolution,
     "np.add.at": input_col2im,
     "a view of each block": input_blocks,
+    "a block for each image and weight": input_of_single_numbers,
 }
 
 for _what, _function in WEIGHT.items():
@@ -190,6 +220,9 @@ def both(weight, gradient_of_input):
 variant("conv2d_backward", "all windows, np.add.at")(both(weight_windows, input_col2im))
 variant("conv2d_backward", "matrix product, convolution over grad_out")(
     both(weight_matrix, input_full_convolution)
+)
+variant("conv2d_backward", "loops over images, filters, channels and kernel positions")(
+    both(weight_of_single_numbers, input_of_single_numbers)
 )
 variant("conv2d_backward", "one loop over kernel positions")(both(weight_convolved, input_blocks))
 

@@ -181,7 +181,7 @@ def _(w, b, gamma, beta, running_mean, running_var, eps=1e-5):
 
 @variant("fold_batch_norm", "filter by filter")
 def _(w, b, gamma, beta, running_mean, running_var, eps=1e-5):
-    new_w, new_b = w.copy(), b.copy()
+    new_w, new_b = w.astype(float), b.astype(float)
     for o in range(len(w)):
         root = np.sqrt(running_var[o] + eps)
         new_w[o] = gamma[o] * w[o] / root

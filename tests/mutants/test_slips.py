@@ -27,6 +27,30 @@ def headless(forward):
     }
 
 
+def over_axes(axes, keepdims=True, gamma="gamma.reshape(-1, 1, 1)", beta="beta.reshape(-1, 1, 1)"):
+    """Return the changes by which batch_norm2d averages over these axes, and lines gamma and beta up as given."""
+    column = ".reshape(-1, 1, 1)" if keepdims else ""
+    lines = [
+        f"mean, var = running_mean{column}, running_var{column}",
+        "if training:",
+        f"    mean, var = (f(axis=({axes}), keepdims={keepdims}) for f in (x.mean, x.var))",
+        "    running_mean = (1 - momentum) * running_mean + momentum * mean.squeeze()",
+        f"    unbiased = x.var(axis=({axes}), ddof=1).squeeze()",
+        "    running_var = (1 - momentum) * running_var + momentum * unbiased",
+        f"return {gamma} * (x - mean) / np.sqrt(var + eps) + {beta}, running_mean, running_var",
+    ]
+    return {"### BEGIN SOLUTION": "\n    ".join(lines)}
+
+
+CUT = """new_w = np.zeros_like(w)
+    new_w[:] = w * factor.reshape(-1, 1, 1, 1)
+    return new_w"""
+FROM_BEHIND = """out = np.zeros(x.shape)
+    for c in range(x.shape[1]):
+        near = [i for i in range(c - size // 2, c + size // 2 + 1) if i < x.shape[1]]
+        out[:, c] = x[:, c] / (k + alpha / size * (x[:, near] ** 2).sum(axis=1)) ** beta
+    return out"""
+
 KEEP_IN_A_LIST = {
     "for width, blocks": "self.stages = []\n        for width, blocks",
     "layers.append": "self.stages.append",
@@ -39,7 +63,12 @@ PAD_FIRST = {
     "output_size(x.": "output_size(padded.",
 }
 SUM_UP = {"np.zeros((len(x), len(w), height, width)) +": "", "out += ": "out = out + "}  # from the bias on
+NO_STOP = {" i + stride * height ": "", " j + stride * width ": ""}
+STOPS_EARLY = {"stride * height": "height", "stride * width": "width"}
+BY_HALVES = "np.concatenate([rng.permutation(len(x) // 2), rng.permutation(np.arange(len(x) // 2, len(x)))])"
 SLICES = {"[:, :, :height, :width]": ""}  # our answer cuts its slices to the right size
+
+LARGEST = "logits.max(axis=1, keepdims=True)"
 
 SLIPS = [  # the exercise, what becomes of our answer, the idea that must be named
     ("normalize", {NORMALIZED: "image.mean(), image.std()"}, "computes-one-mean-of-the-image"),
@@ -86,6 +115,38 @@ SLIPS = [  # the exercise, what becomes of our answer, the idea that must be nam
         "conv2d",
         {"stride * height": "height", "stride * width": "width"} | SUM_UP,
         "stops-its-slices-early-and-returns-less",
+    ),
+    (
+        "numerical_gradient",
+        {"np.ndindex(x.shape):": "range(len(x)):\n        old = moved[place]", "x[place]": "old"},
+        "nudges-whole-rows",
+    ),
+    ("numerical_gradient", {"f(moved)": "f(x)"}, "calls-f-at-x"),
+    ("numerical_gradient", {"gradient, moved = ": "eps = 1e-5; gradient, moved = "}, "ignores-eps"),
+    ("conv2d_grad_weight", NO_STOP, "lets-its-slices-run-to-the-end"),
+    ("conv2d_grad_weight", STOPS_EARLY, "stops-its-slices-early"),
+    ("conv2d_grad_weight", {"w.shape[2:]": "(len(w[0, 0]),) * 2"}, "loops-over-a-square-kernel"),
+    ("conv2d_grad_weight", {"= np.pad(": "= x; np.pad("}, "forgets-the-padding"),
+    (
+        "conv2d_grad_weight",
+        {"np.zeros(w.shape)": "np.zeros_like(w)", "j] = ": "j] += "},
+        "adds-to-whole-numbers",
+    ),
+    ("conv2d_grad_input", NO_STOP, "lets-its-slices-run-to-the-end"),
+    ("conv2d_grad_input", STOPS_EARLY, "stops-its-slices-early"),
+    ("conv2d_grad_input", {"w.shape[2:]": "(len(w[0, 0]),) * 2"}, "loops-over-a-square-kernel"),
+    ("conv2d_grad_input", {"    (height": "    padding = 0; (height"}, "forgets-the-padding"),
+    (
+        "conv2d_grad_input",
+        {"columns + 2 * padding))": "columns + 2 * padding), x.dtype)"},
+        "adds-to-whole-numbers",
+    ),
+    ("conv2d_grad_input", {"block += ": "block = block + "}, "adds-to-a-copy"),
+    ("conv2d_backward", {", stride, padding": ", stride"}, "does-not-hand-on-the-padding"),
+    (
+        "conv2d_backward",
+        {"input(grad_out, x, w, stride, padding": "input(grad_out, x, w, stride"},
+        "does-not-hand-on-the-padding",
     ),
     (
         "Conv2dFunction",
@@ -141,6 +202,34 @@ SLIPS = [  # the exercise, what becomes of our answer, the idea that must be nam
         {"wait()\n    start = clock()": "start = clock()\n    wait()"},
         "waits-after-reading-the-clock",
     ),
+    ("normalize_batch", {"x.var(axis=0) + eps": "np.maximum(x.var(axis=0), eps)"}, "forgets-eps"),
+    ("batch_norm", {"if training:": "if not training:"}, "swaps-the-modes"),
+    ("batch_norm", {"np.sqrt(var + eps)": "(var + eps)"}, "divides-by-the-variance"),
+    (
+        "batch_norm",
+        {"(x - mean) / np.sqrt(var + eps)": "(x - mean / np.sqrt(var + eps))"},
+        "forgets-the-brackets",
+    ),
+    ("batch_norm", {"(1 - momentum) * ": ""}, "keeps-all-of-the-old"),
+    ("batch_norm2d", {"momentum, eps\n": "momentum\n"}, "forgets-eps"),
+    ("batch_norm2d", {"training, momentum, eps\n": "training, 0.1, eps\n"}, "always-takes-a-tenth"),
+    ("batch_norm2d", over_axes("0, 1, 2"), "averages-over-other-axes"),
+    ("batch_norm2d", over_axes("0, 1"), "averages-over-other-axes"),
+    ("batch_norm2d", over_axes("0,"), "statistics-per-pixel"),
+    ("batch_norm2d", over_axes("1, 2, 3"), "all-channels-of-an-image"),
+    ("batch_norm2d", over_axes("0, 2, 3", False), "mean-along-the-columns"),
+    ("batch_norm2d", over_axes("0, 2, 3", False, "gamma", "beta"), "mean-along-the-columns"),
+    (
+        "batch_norm2d_backward",
+        {
+            "rows, grad_rows = (a.transpose(0, 2, 3, 1).reshape(-1, c) for a in (x, grad_out))": "rows, grad_rows = "
+            "x.transpose(0, 2, 3, 1).reshape(-1, c), grad_out.reshape(-1, c)"
+        },
+        "reshapes-one-without-transposing",
+    ),
+    ("fold_batch_norm", {"return w * factor.reshape(-1, 1, 1, 1)": CUT}, "takes-the-dtype-of-the-input"),
+    ("local_response_norm", {"np.pad(x**2, ": "np.pad(x**2, mode='wrap', pad_width="}, "wraps-round"),
+    ("local_response_norm", {"### BEGIN SOLUTION": FROM_BEHIND}, "wraps-round"),
     ("vgg_block", {NORM + RELU: RELU + NORM}, "norm-behind-the-relu"),
     ("vgg_block", {"out_channels if i else in_channels": "in_channels"}, "always-from-in-channels"),
     ("vgg_block", {", padding=1": ""}, "does-not-pad"),
@@ -227,6 +316,14 @@ SLIPS = [  # the exercise, what becomes of our answer, the idea that must be nam
     ("ZFNet", {"7, 2, 0": "7, 4, 0"}, "keeps-the-stride-of-conv1"),
     ("ZFNet", {"7, 2, 0": "7, 4, 0", "5, 2, 2": "5, 1, 2"}, "keeps-both-strides"),
     ("ZFNet", {"5, 2, 2": "5, 2, 0"}, "no-padding-in-conv2"),
+    ("shuffle_together", {"rng.permutation(len(x))": BY_HALVES}, "is-only-partly-random"),
+    ("minibatches", {"rng.permutation(n)": BY_HALVES.replace("len(x)", "n")}, "is-only-partly-random"),
+    (
+        "minibatches",
+        {"rng.permutation(n)": "np.append(rng.permutation(n - 1), n - 1)"},
+        "never-moves-one-sample",
+    ),
+    ("he_init", {", shape)": ", (1, *shape[1:])) + np.zeros(shape)"}, "draws-one-number-for-many"),
     ("ZFNet", {"5, 2, 2": "5, 2, 1"}, "less-padding-in-conv2"),
     ("ZFNet", {"7, 2, 0": "7, 2, 1"}, "pads-conv1"),
     (
@@ -235,6 +332,63 @@ SLIPS = [  # the exercise, what becomes of our answer, the idea that must be nam
         "changes-its-input",
     ),
     ("pca_color_augment", {".to(images)\n": "\n"}, "leaves-the-draws-on-the-cpu"),
+    ("softmax_cross_entropy", {LARGEST: "logits[:, :1]"}, "shifts-by-the-first-logit"),
+    ("softmax_cross_entropy", {LARGEST: "logits.mean(axis=1, keepdims=True)"}, "shifts-by-the-mean"),
+    (
+        "softmax_cross_entropy",
+        {LARGEST: "logits[np.arange(len(labels)), labels][:, None]"},
+        "shifts-by-the-label-s-logit",
+    ),
+    ("softmax_cross_entropy", {"log_p = shifted": "log_p = logits"}, "takes-the-unshifted-logit"),
+    ("softmax_cross_entropy", {", labels]": ", labels - 1]"}, "counts-labels-from-one"),
+    (
+        "softmax_cross_entropy",
+        {"    log_p = ": "    p = np.zeros_like(logits); p[:] = np.exp(shifted)\n    log_p = "}
+        | {"np.exp(shifted).sum": "p.sum"},
+        "takes-the-dtype-of-the-logits",
+    ),
+    ("softmax_cross_entropy_gradient", {LARGEST: "logits[:, :1]"}, "shifts-by-the-first-logit"),
+    (
+        "softmax_cross_entropy_gradient",
+        {"grad = np.exp(": "grad = np.zeros_like(logits); grad[:] = np.exp("}
+        | {"grad /= grad.sum": "grad = grad / grad.sum"},
+        "takes-the-dtype-of-the-logits",
+    ),
+    ("relu", {"np.maximum(x, 0)": "max(x, 0)"}, "compares-the-whole-array"),
+    ("leaky_relu", {"np.where(x > 0, x, slope * x)": "max(x, slope * x)"}, "compares-the-whole-array"),
+    (
+        "leaky_relu",
+        {"return np.where(x > 0, x, slope * x)": "y = x.copy(); y[y < 0] *= slope; return y"},
+        "multiplies-whole-numbers-in-place",
+    ),
+    (
+        "leaky_relu",
+        {"return np.where(x > 0, x, slope * x)": "y = x.copy(); y[y < 0] = y[y < 0] * slope; return y"},
+        "takes-the-dtype-of-x",
+    ),
+    (
+        "relu_backward",
+        {"return grad_out * (x > 0)": "g = np.zeros_like(x); g[x > 0] = grad_out[x > 0]; return g"},
+        "takes-the-dtype-of-x",
+    ),
+    ("max_pool2d_backward", {"np.zeros(x.shape)": "np.zeros_like(x)"}, "adds-to-whole-numbers"),
+    ("avg_pool2d_backward", {"np.zeros(x.shape)": "np.zeros_like(x)"}, "adds-to-whole-numbers"),
+    (
+        "max_pool2d",
+        {"return out": "return np.array([[np.maximum(c, -999) for c in image] for image in out])"},
+        "starts-from-a-low-number",
+    ),
+    ("max_pool2d", {"return out": "return np.array([image + 0 for image in out])"}, "loops-over-the-pixels"),
+    (
+        "dead_fraction",
+        {"np.all(activations == 0, axis=0)": "(activations.mean(0) < 1e-3)"},
+        "takes-little-for-nothing",
+    ),
+    (
+        "dead_fraction",
+        {"np.all(activations == 0, axis=0)": "((activations == 0).mean(0) > 0.5)"},
+        "counts-the-mostly-silent",
+    ),
 ]
 
 
