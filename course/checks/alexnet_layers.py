@@ -111,6 +111,15 @@ def _(x, device="cpu", **settings):
 
 
 @LocalResponseNorm.misconception(
+    "leaves-torch-for-the-sum",
+    "The numbers are right, but the sum of squares went through NumPy, .detach(), .data or torch.no_grad(): no gradient finds its way back through it, only "
+    "through the x above. Compute the sum with torch's functions, too.",
+)
+def _(x, device="cpu", **settings):
+    return as_layer(torch_response_norm(x, **settings), gradient="flows back, but not all of it")
+
+
+@LocalResponseNorm.misconception(
     "makes-tensors-on-the-cpu",
     "Your layer makes a tensor that stays on the CPU when x is on a GPU, and the two meet. New tensors belong on x's device: `x.new_zeros(...)`, "
     "or `nn.functional.pad`, which pads where x is.",
@@ -164,6 +173,7 @@ alexnet_stage = Exercise(
         _stage_case("a convolution with stride and padding", ("CONV1", 4, 5, 2, 1, 1), normal(2, 3, 8, 8)),
         _stage_case("a convolution in two groups", ("CONV4", 6, 3, 1, 1, 2), normal(2, 4, 5, 5)),
         _stage_case("overlapping pooling", ("MAXPOOL1", 3, 2), normal(2, 3, 7, 6), weight=0.5),
+        _stage_case("pooling without overlap", ("MAXPOOL2", 2, 2), normal(2, 3, 5, 6), weight=0.5),
         _stage_case("normalisation", ("NORM1",), 50 * normal(2, 7, 3, 2), weight=0.5),
         _stage_case("a linear layer of maps", ("FC6", 60), normal(8, 2, 3, 2), dropout=0.25, weight=2),
         _stage_case("a linear layer of a row, half dropped", ("FC7", 60), normal(8, 10)),
@@ -251,6 +261,16 @@ stage_idea(
     "linear layer.) FC8 drops nothing.",
     "not dropout of the outputs, but something else",
 )
+
+
+@alexnet_stage.misconception(
+    "leaves-a-list-packed",
+    "nn.Sequential wants the layers one by one, and you hand it a list of them. A star unpacks the list: `nn.Sequential(*layers)`.",
+)
+def _(row, in_shape, x, dropout=0.5):
+    if kind(row) in ("CONV", "FC"):
+        raise runs_into("TypeError", words="list is not a Module subclass")
+    return torch_stage(row, in_shape, x, dropout)
 
 
 @alexnet_stage.misconception(

@@ -5,6 +5,7 @@ The oracle is a table computed by torch's functions on numbered tensors; a net o
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,11 @@ from course.checks.recipe import through
 from course.checks.torch_drivers import shape_words
 
 # -------------------------------------------------------------------------------------------------------- AlexNet
+
+CHANGES_THE_TABLE = (
+    "You write into the table that was handed in (`layers[-1] = ...`, .append, .pop), so that ALEXNET or TWO_GPU itself is another one from now on. "
+    "Make a new list: `[*layers[:-1], ...]`. Then run the cell with the table once more, which puts it right."
+)
 
 
 def filled(setup: Sequence[Any]) -> tuple[int, Table, int]:
@@ -65,7 +71,7 @@ def in_training(dropout: float) -> dict[str, str]:
     return {"in training": "something is dropped" if dropout else "nothing is dropped"}
 
 
-SMALL: Table = (
+SMALL: Table = [
     ("CONV1", 6, 5, 2, 1, 1),
     ("MAXPOOL1", 3, 2),
     ("NORM1",),
@@ -74,8 +80,8 @@ SMALL: Table = (
     ("FC6", 12),
     ("FC7", 10),
     ("FC8", 1000),
-)
-TINY: Table = (("CONV1", 4, 3, 1, 0, 1), ("MAXPOOL1", 2, 2), ("FC8", 10))
+]
+TINY: Table = [("CONV1", 4, 3, 1, 0, 1), ("MAXPOOL1", 2, 2), ("FC8", 10)]
 
 
 def loud(*shape: int) -> np.ndarray:
@@ -109,6 +115,13 @@ AlexNet = Exercise(
             [6, SMALL, 33],
             loud(3, 3, 33, 33),
             dropout=0.0,
+        ),
+        Case(
+            "with dropout, in training",
+            through("alexnet_drivers.both_modes"),
+            [4, SMALL, 33],
+            loud(2, 3, 33, 33),
+            dropout=0.6,
         ),
         _counted("the parameters of AlexNet"),
         _counted("of AlexNet for ten classes", 10),
@@ -179,8 +192,24 @@ def _(setup, x=None, dropout=None):
 )
 def _(setup, x=None, dropout=None):
     if x is not None:
-        raise runs_into("RuntimeError")
+        raise runs_into("TypeError", "RuntimeError", words=("object is not callable", "should be the same"))
     return {"parameters": [], "count": 0}
+
+
+@AlexNet.misconception(
+    "leaves-a-list-packed",
+    "nn.Sequential wants the stages one by one, and you hand it a list of them. A star unpacks the list: `nn.Sequential(*stages)`.",
+)
+def _(setup, x=None, dropout=None):
+    raise runs_into("TypeError", words="list is not a Module subclass")
+
+
+@AlexNet.misconception(
+    "forgets-the-dropout",
+    "Nothing is dropped in your net: FC6 and FC7 drop outputs in training. Make the stages by alexnet_stage, with `dropout` as its third argument.",
+)
+def _(setup, x=None, dropout=None):
+    return torch_alexnet(setup, x, None if dropout is None else 0.0)
 
 
 @AlexNet.misconception(
@@ -228,3 +257,11 @@ def _(setup, x=None, dropout=None):
 )
 def _(setup, x=None, dropout=None):
     return torch_alexnet(setup, x, None if dropout is None else 0.5)
+
+
+def of_tables(exercise: Exercise) -> None:
+    """Let the wrong idea of changing an input, which is told for arrays, speak of tables."""
+    exercise.misconceptions[0] = dataclasses.replace(exercise.misconceptions[0], hint=CHANGES_THE_TABLE)
+
+
+of_tables(AlexNet)

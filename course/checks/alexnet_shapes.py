@@ -112,6 +112,12 @@ alexnet_shapes = Exercise(
         ),
         Case("one convolution in two groups", [("CONV1", 4, 3, 1, 0, 1), ("CONV2", 6, 3, 1, 1, 2)], 9),
         Case("no padding, no stride", [("CONV1", 4, 5, 1, 0, 1), ("NORM1",), ("MAXPOOL1", 3, 2)], 15),
+        Case(
+            "windows that do not fit",
+            [("CONV1", 4, 3, 4, 0, 1), ("MAXPOOL1", 2, 4), ("FC8", 2)],
+            34,
+            weight=0.5,
+        ),
         Case("AlexNet", weight=2),
         Case("AlexNet on images of 224", ALEXNET, size=224),
         Case("the two-GPU net", TWO_GPU),

@@ -35,6 +35,8 @@ SHARED_IDEAS = {  # of both blocks
     "registers-the-shortcut-first": "All is there, but the shortcut is registered before the branch. The order in which attributes are set is the order of the "
     "parameters: make the shortcut last, so that others' weights fit.",
     "forgets-the-padding": "The 3x3 convolution has no padding, so the map shrinks, and x does not fit to it. padding=1 keeps the size.",
+    "overwrites-x": "What you add is what your own convolutions made, not what came into the block: x was given a new value on the way. Give what the "
+    "branch makes another name, as in `y = self.branch(x)`.",
     "no-relu-in-between": "A ReLU is missing inside the branch. Each batch norm there is followed by one, except for the last.",
 }
 
@@ -54,9 +56,28 @@ def bank(exercise: Exercise, ideas: dict[str, str]) -> None:
         exercise.misconception(name, hint)(functools.partial(exercise.oracle, idea=name))
 
 
+def reorder(exercise: Exercise) -> None:
+    """Add the idea of registering all that the block has in another order, as the norms behind all convolutions."""
+
+    def wrong(*given: Any) -> dict[str, Any]:
+        right = exercise.oracle(*given)
+        return right | {"parameters": sorted(right["parameters"], key=lambda shape: " x " not in shape)}
+
+    def shows(answer: Any, *given: Any) -> bool:
+        right = exercise.oracle(*given)["parameters"]
+        found = answer["parameters"] if isinstance(answer, dict) else []
+        return found != right and sorted(found) == sorted(right)
+
+    hint = (
+        "All parameters are there, but in another order. It is that in which __init__ sets the parts: keep to the order of the computation, each "
+        "convolution followed by its norm, and the shortcut last."
+    )
+    exercise.misconception("registers-in-another-order", hint, when=shows)(wrong)
+
+
 def hidden_layers(setup: list, x: Any, settings: dict | None = None) -> Any:
     """Stand for a module that keeps its layers in a list: torch does not see them, and leaves them in float32."""
-    raise runs_into("RuntimeError")
+    raise runs_into("RuntimeError", words=("scalar type", "dtype", "should be the same"))
 
 
 def paired_layers(setup: list, *given: Any) -> Any:
@@ -120,7 +141,6 @@ bank(
         **SHARED_IDEAS,
         "ignores-the-option": "You project for both options. Hand the option on to the shortcut: A has no parameters.",
         "strides-the-second-convolution": "Your stride sits in the second convolution. It belongs in the first, so that the second has less to compute.",
-        "forgets-the-stride": "No convolution of your branch takes the stride, so that its maps are larger than the shortcut's. The first one does.",
         "strides-both-convolutions": "Both of your convolutions take the stride: the map comes out four times smaller than x where the shortcut makes it "
         "half. Only the first does.",
         "forgets-the-second-norm": "A batch norm is missing: each of the two convolutions has one of its own, the second too, before the addition.",
@@ -128,6 +148,7 @@ bank(
         "...`)? Keep the x that came in.",
     },
 )
+reorder(BasicBlock)
 BasicBlock.misconception(*HIDDEN_LAYERS)(hidden_layers)
 BasicBlock.misconception(*PAIRED_LAYERS)(paired_layers)
 
@@ -178,6 +199,7 @@ bank(
         **SHARED_IDEAS,
         "strides-the-first-1x1": "Your stride sits in the first 1x1, as in the paper of 2015. That throws three of four pixels away unseen; here, as in "
         'torchvision ("ResNet 1.5"), the 3x3 takes it.',
+        "no-relu-behind-the-first-norm": "A ReLU is missing inside the branch, behind the first batch norm. The first two norms are followed by one each.",
         "strides-every-convolution": "All of your convolutions take the stride. Only the 3x3 does.",
         "forgets-the-expansion": "Your block ends in `width` channels. The last 1x1 widens: 4 * width come out.",
         "takes-width-for-the-output": "You take width for what comes out, and narrow to a quarter of it. width is the narrow middle; 4 * width come out.",
@@ -186,5 +208,6 @@ bank(
         "forgets-the-last-norm": "The last batch norm is missing: each of the three convolutions has one of its own, the last too, before the addition.",
     },
 )
+reorder(Bottleneck)
 Bottleneck.misconception(*HIDDEN_LAYERS)(hidden_layers)
 Bottleneck.misconception(*PAIRED_LAYERS)(paired_layers)

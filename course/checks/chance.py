@@ -101,8 +101,8 @@ def add_ideas_about_the_generator(exercise: Exercise) -> None:
 
     @exercise.misconception(
         "seeds-anew",
-        "Every call draws the same: you make or seed a generator inside the function. Use the `rng` that was handed in; it goes on "
-        "where the last call stopped.",
+        "Every call gives the same: you seed a generator inside the function, or draw nothing. Draw from the `rng` that was handed in; "
+        "it goes on where the last call stopped.",
         when=lambda value, *args: three_calls(value) and same(value["once"], value["next"]),
     )
     def _(*args: Any) -> Any:

@@ -344,6 +344,40 @@ def _(images, seed, training=None, device="cpu"):
     return oracle(images, seed, training)
 
 
+@pca_color_augment.misconception(
+    "draws-on-the-gpu",
+    "You draw on the device of the images (device=images.device), but the generator is on the CPU, and draws there only. Draw without device=, then send the "
+    "numbers over: `.to(images)`.",
+    when=lambda value, *args, **settings: repeatable(judge)(value, *args, **settings) == "",
+)
+def _(images, seed, training=None, device="cpu"):
+    if device != "cpu":
+        raise runs_into("RuntimeError", words="device type for generator")
+    return oracle(images, seed, training)
+
+
+def uniform(value: Any, images: Any, seed: int, training: Any = None, device: str = "cpu") -> bool:
+    """Return whether many alphas stay within 0.1 of 0, as normal ones do not."""
+    array = array_of(value, np.shape(images))
+    shifts = None if array is None or len(images) < 30 else shifts_of(array, images)
+    if shifts is None:
+        return False
+    alpha = np.linalg.solve(directions(images if training is None else training), shifts.T)
+    return bool(0.9 * SPREAD < np.abs(alpha).max() < 1.001 * SPREAD)
+
+
+@pca_color_augment.misconception(
+    "draws-uniformly",
+    "None of your alphas is larger than 0.1: they are spread evenly. They are to be normally distributed with standard deviation 0.1: torch.randn, not "
+    "torch.rand.",
+    shows(judge, uniform),
+)
+def _(images, seed, training=None, device="cpu"):
+    alpha = np.random.default_rng(seed).uniform(0, SPREAD, (len(images), 3))
+    shifts = alpha @ directions(images if training is None else training).T
+    return (tensor(images) + tensor(shifts)[:, :, None, None]).numpy()
+
+
 pca_color_augment.misconceptions[0] = dataclasses.replace(
     pca_color_augment.misconceptions[0],
     hint="You write into the images that you were given (`images += ...`), so whoever called your function finds their data changed. Return new "

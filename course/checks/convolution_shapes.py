@@ -1,4 +1,4 @@
-"""Unit 01: slips in conv2d_loops and conv2d that end in shapes that do not fit.
+"""Unit 01: slips in window_dot, conv2d_loops and conv2d that end in shapes that do not fit.
 
 Each is told from the others by the shapes in NumPy's message, which are those that this idea leads to and no other.
 """
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from course.checks.convolution import conv2d, conv2d_loops, conv_misconception, torch_conv2d
-from course.checks.exercise import runs_into
+from course.checks.exercise import Refusal, runs_into
 from course.checks.oracle import positions
+from course.checks.windows import torch_window_dot, window_dot
 
 
 def map_size(x: Any, w: Any, stride: int, padding: int) -> tuple[int, int]:
@@ -44,6 +45,54 @@ def first_short_block(
         if any(1 != cut != full for cut, full in zip(block, wanted, strict=True)):
             return in_message(block)
     return "no block is cut off"
+
+
+def misfit_of(w: Any, *windows: tuple[int, ...]) -> Refusal | None:
+    """Return what NumPy says when one of these windows meets the kernel, or None where all of them fit."""
+    words = [str(window).replace(" ", "") for window in windows if not meets(window, np.shape(w))]
+    return runs_into("ValueError", words=tuple(words)) if words else None
+
+
+def meets(window: tuple[int, ...], kernel: tuple[int, ...]) -> bool:
+    """Return whether NumPy multiplies arrays of these shapes; a length of 1 is stretched and fits."""
+    return all(1 in pair or pair[0] == pair[1] for pair in zip(window, kernel, strict=True))
+
+
+@window_dot.misconception(
+    "takes-the-kernel-for-square",
+    "Your window is not as high and as wide as the kernel. A kernel need not be square: its height is `w.shape[1]`, its width `w.shape[2]`.",
+)
+def _(x, w, b, row, col):
+    (height, width), x = w.shape[1:], np.asarray(x)
+    sides = ((height, height), (width, width), (width, height))
+    misfit = misfit_of(w, *(x[:, row : row + h, col : col + k].shape for h, k in sides))
+    if misfit:
+        raise misfit
+    return torch_window_dot(x, w, b, row, col)
+
+
+@window_dot.misconception(
+    "stops-at-the-kernel-size",
+    "Your window ends at the kernel's height and width, wherever it starts. It has as many rows as the kernel, from `row` on: it ends at "
+    "`row + w.shape[1]`.",
+)
+def _(x, w, b, row, col):
+    misfit = misfit_of(w, np.asarray(x)[:, row : w.shape[1], col : w.shape[2]].shape)
+    if misfit:
+        raise misfit
+    return torch_window_dot(x, w, b, row, col)
+
+
+@window_dot.misconception(
+    "slices-the-channels",
+    "You cut rows out of the channels, and columns out of the rows: x has three axes, (C, H, W). The window has all channels, so the first of "
+    "three slices is `:`.",
+)
+def _(x, w, b, row, col):
+    misfit = misfit_of(w, np.asarray(x)[row : row + w.shape[1], col : col + w.shape[2]].shape)
+    if misfit:
+        raise misfit
+    return torch_window_dot(x, w, b, row, col)
 
 
 @conv_misconception(
@@ -110,6 +159,50 @@ def _(x, w, b, stride=1, padding=0):
     if stride > 1 and max(map_size(x, w, stride, padding)) > 1:
         raise runs_into("IndexError", words="out of bounds")
     return torch_conv2d(x, w, b, stride, padding)
+
+
+def filled(x: Any, w: Any, b: Any, stride: int, padding: int, size: tuple[int, int]) -> np.ndarray:
+    """Return maps of this size, filled in loops; where it is too large, a window hangs over the edge and ends them."""
+    image, kernel = padded_size(x, padding), w.shape[2:]
+    for place in np.ndindex(size):
+        window = [min(k, max(n - p * stride, 0)) for p, n, k in zip(place, image, kernel, strict=True)]
+        if any(cut not in (1, full) for cut, full in zip(window, kernel, strict=True)):
+            raise runs_into("ValueError", words=in_message(window))
+    return torch_conv2d(x, w, b, stride, padding)[:, :, : size[0], : size[1]]
+
+
+SQUARE_KERNEL = (
+    "You take the kernel for square. Its height is `w.shape[2]` and its width `w.shape[3]`, which can differ."
+)
+SQUARE_MAPS = "You take the maps for square. Their width follows from the width of the image and of the kernel, as their height does from the heights."
+
+
+@conv2d_loops.misconception("takes-the-kernel-for-square", SQUARE_KERNEL)
+def _(x, w, b, stride=1, padding=0):
+    square = w[..., :1].repeat(w.shape[2], axis=3)
+    return filled(x, w, b, stride, padding, map_size(x, square, stride, padding))
+
+
+@conv2d_loops.misconception("makes-square-maps", SQUARE_MAPS)
+def _(x, w, b, stride=1, padding=0):
+    height, _ = map_size(x, w, stride, padding)
+    return filled(x, w, b, stride, padding, (height, height))
+
+
+@conv2d.misconception("takes-the-kernel-for-square", SQUARE_KERNEL)
+def _(x, w, b, stride=1, padding=0):
+    if w.shape[2] > w.shape[3]:
+        raise runs_into("IndexError", words="out of bounds")
+    return torch_conv2d(x, w[..., : w.shape[2]], b, stride, padding)
+
+
+@conv2d.misconception("makes-square-maps", SQUARE_MAPS)
+def _(x, w, b, stride=1, padding=0):
+    height, width = map_size(x, w, stride, padding)
+    if height > width:
+        cut_off = first_short_block(padded_size(x, padding), w, stride, (height, height))
+        raise runs_into("ValueError", words=cut_off)
+    return torch_conv2d(x, w, b, stride, padding)[..., :height]
 
 
 @conv2d.misconception(

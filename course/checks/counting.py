@@ -56,8 +56,19 @@ count_macs = Exercise(
         Case("three channels, two filters", 3, 4, 2, 3, answer=4 * 9 * 6),
         Case("a linear layer as a convolution", 16, 5, 120, 5, answer=48_000),
         Case("padding", 2, 6, 3, 3, padding=1, answer=36 * 9 * 6),
-        Case("a stride that does not divide", 2, 8, 4, 3, stride=2, answer=9 * 9 * 8),
+        Case("a stride that does not divide", 2, 11, 4, 3, stride=5, answer=4 * 9 * 8),
         Case("LeNet-5's C3, in part connected", 6, 14, 16, 5, pairs=60, answer=150_000),
+        Case(
+            "in part connected, stride and padding",
+            3,
+            9,
+            4,
+            3,
+            stride=2,
+            padding=1,
+            pairs=7,
+            answer=25 * 9 * 7,
+        ),
     ),
     random=_random_count,
     hints=(
@@ -254,6 +265,15 @@ def _(labels, predictions, classes):
 )
 def _(labels, predictions, classes):
     return torch_confusion(labels, predictions, classes).clip(max=1)
+
+
+@confusion_matrix.misconception(
+    "shares-one-row",
+    "All rows of your table are the same: `[[0] * classes] * classes` is one row, `classes` times over. Make each anew, or start from "
+    "np.zeros.",
+)
+def _(labels, predictions, classes):
+    return np.tile(torch_confusion(labels, predictions, classes).sum(axis=0), (classes, 1))
 
 
 @confusion_matrix.misconception(

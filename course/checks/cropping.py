@@ -12,6 +12,7 @@ from course.checks.chance import (
     add_ideas_about_the_generator,
     array_of,
     close,
+    is_share,
     repeatable,
     shows,
     wrong_shape,
@@ -65,6 +66,21 @@ def judge_crop(value: Any, x: np.ndarray, padding: int, rng: Any) -> str:
             return f"A crop may start at any {name} from 0 to {2 * padding}; of {len(x)} crops none starts at {name} {missing[0]}."
     if (places[:, 0] == places[:, 1]).all():
         return "Row and column of every crop are the same number: they are drawn one by one, not together."
+    return evenness_of(places, padding)
+
+
+def evenness_of(places: np.ndarray, padding: int) -> str:
+    """Return what is wrong with how often each place was drawn, or an empty string; of few crops for each, nothing."""
+    total, share = len(places), 1 / (2 * padding + 1) ** 2
+    if total * share < 2 * ENOUGH:
+        return ""
+    for row, column in np.ndindex(2 * padding + 1, 2 * padding + 1):
+        count = int((places == (row, column)).all(1).sum())
+        if not is_share(count, total, share):
+            return (
+                f"Every place is equally likely, so of {total} crops about {total * share:.0f} start at row {row} and "
+                f"column {column}; of yours {count} do."
+            )
     return ""
 
 
@@ -81,8 +97,8 @@ random_crop = Exercise(
         Case("four grey images, padding 1", normal(4, 1, 4, 5), 1, np.random.default_rng(1), weight=0.5),
         Case("colour images, padding 2", normal(130, 3, 6, 4), 2, np.random.default_rng(2)),
         Case(
-            "a hundred and fifty images, padding 1",
-            normal(150, 2, 3, 4),
+            "six hundred images, padding 1",
+            normal(600, 2, 2, 3),
             1,
             np.random.default_rng(3),
             weight=2,
@@ -184,6 +200,16 @@ def _(x, padding, rng):
 
 
 @crop_idea(
+    "some-places-more-often",
+    "Some places come up more often than others. Rounding what rng.uniform drew does that, since the ends get only half a step, and so "
+    "does adding two draws. rng.integers draws all places alike.",
+    at_places(lambda places, padding: padding and evenness_of(places, padding)),
+)
+def _(x, padding, rng):
+    return crop(x, padding, *np.rint(rng.uniform(0, 2 * padding, (2, len(x)))))
+
+
+@crop_idea(
     "moves-rows-only",
     "The images move up and down, but not left and right: draw a column too.",
     at_places(lambda places, padding: (places[:, 1] == padding).all()),
@@ -252,7 +278,7 @@ def _(x, padding, rng):
 
 @random_crop.misconception(
     "cuts-without-padding",
-    "Your images have shrunk: you cut a part out of the image as it is. Put the border around it first, then the size stays.",
+    "Your images have shrunk. Put the border around them first, and then cut a part of the old size, H x W, out of each.",
     when=shows(
         judge_crop,
         lambda value, x, padding, rng: (

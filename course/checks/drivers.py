@@ -192,13 +192,17 @@ def weights_of(net: Any) -> list[bytes]:
 
 def lenet_table(make: Callable, seed: int) -> dict[str, Any]:
     """Make a LeNet5 and return its layers in plain data: their names, settings and parameters."""
-    made, other = make(np.random.default_rng(seed)), make(np.random.default_rng(seed + 1))
+    made, again, other = (make(np.random.default_rng(s)) for s in (seed, seed, seed + 1))
+    if not hasattr(made, "layers"):
+        raise TypeError(f"LeNet5 must return a Sequential, and returned {type(made).__name__}")
     kinds = [type(layer).__name__ for layer in made.layers]
     names = ("stride", "padding", "kernel_size")
     settings = [{n: getattr(layer, n) for n in names if hasattr(layer, n)} for layer in made.layers]
     return {
         "kinds": kinds,
         "settings": settings,
+        "objects": len(set(map(id, made.layers))),
         "fixed": weights_of(made) == weights_of(other),
-        "params": [[np.array(p) for p in getattr(layer, "params", [])] for layer in made.layers],
+        "repeats": weights_of(made) == weights_of(again),
+        "params": [list(getattr(layer, "params", [])) for layer in made.layers],
     }

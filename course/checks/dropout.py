@@ -195,7 +195,9 @@ def _(x, p, training, rng):
     "This is the classic form: nothing scaled in training, and everything times 1 - p in evaluation (CS231n shows it first). Here dropout is "
     "inverted: scale by 1 / (1 - p) in training, and leave evaluation alone.",
     lambda out, mask, x, p, training: (
-        _holds(mask, 1) and close(out, x * mask) if training else close(out, x * (1 - p))
+        _holds(mask, 1) and close(out, x * mask) and bool(not p or (mask == 0).any())
+        if training
+        else close(out, x * (1 - p))
     ),
 )
 def _(x, p, training, rng):
@@ -312,6 +314,18 @@ def _(x, p, training, rng):
 )
 def _(x, p, training, rng):
     return drop(x, p, True, rng)
+
+
+@dropout_idea(
+    "swaps-the-modes",
+    "With training=True you drop nothing. Training is when to drop; if you drop in evaluation in its place, you have the two modes the wrong way "
+    "round.",
+    lambda out, mask, x, p, training: (
+        close(mask, np.ones_like(mask)) if training else bool(((out == 0) & (x != 0)).any())
+    ),
+)
+def _(x, p, training, rng):
+    return drop(x, p, not training, rng)
 
 
 @dropout_idea(

@@ -39,19 +39,27 @@ def parked(rows: list) -> list[torch.Tensor]:
     return [tensor.as_subclass(Parked) for tensor in default_collate(rows)]
 
 
+class Silencer(nn.Module):
+    """Something like dropout: in training the last column of x is silent, in evaluation none is."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return x, its last column times 0 in training."""
+        mask = torch.ones(x.shape[1], dtype=x.dtype)
+        mask[-1] = 0 if self.training else 1
+        return x * mask
+
+
 class Watched(nn.Module):
-    """A linear layer behind something like dropout: in training the last column of x is silent, in evaluation none is."""
+    """A linear layer behind a silencer, which is a part of the model and has a mode of its own, as dropout has."""
 
     def __init__(self, w: Any, b: Any):
         super().__init__()
         self.w, self.b = nn.Parameter(torch.tensor(w)), nn.Parameter(torch.tensor(b))
-        self.tracked = False
+        self.silencer, self.tracked = Silencer(), False
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the scores, and note whether autograd is recording."""
-        mask = torch.ones(x.shape[1], dtype=x.dtype)
-        mask[-1] = 0 if self.training else 1
-        scores = (x * mask) @ self.w.T + self.b
+        scores = self.silencer(x) @ self.w.T + self.b
         self.tracked = self.tracked or scores.requires_grad
         return scores
 
@@ -67,7 +75,8 @@ def trained(
     """Train a linear model for some epochs; return what each returned, and the parameters afterwards."""
     model = Watched(w, b).eval()
     batches, optimizer = loader(x, labels, batch_size), torch.optim.SGD(model.parameters(), lr=lr)
-    losses = [train(model, batches, optimizer, torch.device("cpu")) for _ in range(epochs)]
+    with torch.enable_grad():  # whatever a cell of the notebook has switched off
+        losses = [train(model, batches, optimizer, torch.device("cpu")) for _ in range(epochs)]
     graphs = any(isinstance(loss, torch.Tensor) and loss.requires_grad for loss in losses)
     return {
         **{f"loss of epoch {i + 1}": array(loss) for i, loss in enumerate(losses)},
@@ -82,11 +91,14 @@ def evaluated(
 ) -> dict[str, Any]:
     """Evaluate a linear model, and return what that did to it besides."""
     model = Watched(w, b).train(training)
-    accuracy = evaluate(model, loader(x, labels, batch_size), torch.device("cpu"))
+    with torch.enable_grad():  # which also puts back what evaluate leaves off
+        accuracy = evaluate(model, loader(x, labels, batch_size), torch.device("cpu"))
+        goes_on = torch.is_grad_enabled() and all(p.requires_grad for p in model.parameters())
     return {
         "accuracy": array(accuracy),
         "autograd was recording": model.tracked,
-        "in training mode afterwards": model.training,
+        "in training mode afterwards": all(part.training for part in model.modules()),
+        "can be trained afterwards": goes_on,
     }
 
 
@@ -125,7 +137,8 @@ def timed(
 ) -> dict[str, Any]:
     """Measure a slow device, and return what came out and whether its clock was read."""
     device, x = SlowDevice(launch, work, first), torch.zeros(images, 1, 4, 4)
-    rate = throughput(device.model, x, steps, clock=device.clock, wait=device.wait)
+    with torch.enable_grad():  # whatever a cell of the notebook has switched off
+        rate = throughput(device.model, x, steps, clock=device.clock, wait=device.wait)
     return {
         "images a second": array(rate),
         "read the clock": device.asked > 0,

@@ -40,6 +40,7 @@ def accuracy(
         "accuracy": value,
         "autograd was recording": False,
         "in training mode afterwards": training,
+        "can be trained afterwards": True,
     }
 
 
@@ -77,6 +78,7 @@ evaluate = Exercise(
                 "accuracy": 2 / 3,
                 "autograd was recording": False,
                 "in training mode afterwards": True,
+                "can be trained afterwards": True,
             },
         ),
         _accuracy_case("two batches", 10, 3, 3, 5, True),
@@ -128,7 +130,8 @@ accuracy_idea(
 )
 accuracy_idea(
     "leaves-it-in-evaluation-mode",
-    "The accuracy is right, but you leave the model in evaluation mode, whatever mode it came in. Note model.training before, and put it back.",
+    "The accuracy is right, but you leave the model in evaluation mode, whatever mode it came in. Note model.training before, and put it back "
+    "by model.train(was_training). (`model.training = ...` would not reach the layers inside.)",
     {"in training mode afterwards": False},
 )
 accuracy_idea(
@@ -142,6 +145,12 @@ accuracy_idea(
     "The accuracy is right, but you leave the model in training mode although it did not come in it. Note model.training before, and put "
     "that back: model.train(was_training).",
     {"in training mode afterwards": True},
+)
+accuracy_idea(
+    "leaves-autograd-off",
+    "The accuracy is right, but afterwards nothing can be trained: autograd is still off, or the parameters are frozen "
+    "(requires_grad). `with torch.no_grad():` around the loop ends by itself.",
+    {"can be trained afterwards": False},
 )
 accuracy_idea(
     "averages-over-batches",
@@ -187,7 +196,8 @@ accuracy_idea(
 
 @evaluate.misconception(
     "compares-the-scores",
-    "You compare the largest scores themselves with the labels. `max(1)` gives values and places: the class is the place, argmax(1).",
+    "No image counts as right. Do you compare the largest scores themselves with the labels? `max(1)` gives values and places: the class is "
+    "the place, argmax(1). (Or does `//` cut the share off?)",
 )
 def _(w, b, x, labels, batch_size, training):
     return accuracy(w, b, x, labels, batch_size, training, share=lambda right, sizes: 0.0)

@@ -68,7 +68,7 @@ random_flip = Exercise(
     cases=(
         Case("six images of three channels", normal(6, 3, 4, 5), np.random.default_rng(1)),
         Case("as high as wide as deep", normal(7, 3, 3, 3), np.random.default_rng(2)),
-        Case("a hundred images of two channels", normal(100, 2, 3, 4), np.random.default_rng(3), weight=2),
+        Case("two thousand small images", normal(2000, 2, 2, 3), np.random.default_rng(3), weight=2),
         Case("grey images", normal(60, 1, 5, 2), np.random.default_rng(4)),
         Case("whole-number pixels", integers(40, 2, 3, 5), np.random.default_rng(5)),
         Case("the same rng, the same coins", through("draws"), normal(50, 2, 2, 4), np.random.default_rng(6)),

@@ -14,6 +14,7 @@ import numpy as np
 from course.checks.exercise import Case, Exercise, runs_into
 from course.checks.oracle import positions
 from course.checks.recipe import through
+from course.checks.vgg_drivers import WRAPPED
 
 UNIT = "10-vgg"
 
@@ -24,12 +25,13 @@ Walk = list[tuple[str, str, tuple[int, ...]]]  # name, kind and output shape of 
 
 def walk(model: str, input_size: Sequence[int]) -> Walk:
     """Return each layer's name in the net, its kind and its output's shape."""
-    blocks, shape, found = model.split("|"), tuple(input_size), []
+    blocks, shape, found = model.removeprefix(WRAPPED).split("|"), tuple(input_size), []
+    before = "net." if model.startswith(WRAPPED) else ""
     for i, block in enumerate(blocks):
         for j, words in enumerate(block.split(",")):
             kind, *size = words.split()
             shape = after(kind, shape, *map(int, size))
-            found.append((f"{i}.{j}" if len(blocks) > 1 else str(j), kind, shape))
+            found.append((before + (f"{i}.{j}" if len(blocks) > 1 else str(j)), kind, shape))
     return found
 
 
@@ -86,6 +88,9 @@ activation_memory = Exercise(
         Case("a ReLU and a pooling", MEMORY, "conv 8, relu, conv 4, relu, pool", (3, 8, 6)),
         Case("a head", MEMORY, "conv 4, pool, flatten, linear 6, relu, dropout, linear 5", (3, 6, 6)),
         Case("two blocks", MEMORY, "conv 4, norm, relu, pool | conv 6, norm, relu, pool", (3, 9, 8)),
+        Case(
+            "a net of a class of its own", MEMORY, WRAPPED + "conv 3, sigmoid, pool | conv 2, relu", (1, 6, 8)
+        ),
         Case(
             "full size, on meta",
             MEMORY,
@@ -156,7 +161,7 @@ activation_memory.misconception(
     "You count convolutions and linear layers only. Poolings and batch norms make outputs of their own: all count except FREE.",
 )
 def _(model, input_size, device="cpu"):
-    return footprint(model, input_size, free=(*FREE, "pool", "norm", "average"))
+    return footprint(model, input_size, free=(*FREE, "pool", "norm", "average", "sigmoid"))
 
 
 @activation_memory.misconception(
@@ -165,8 +170,20 @@ def _(model, input_size, device="cpu"):
 )
 def _(model, input_size, device="cpu"):
     said, layers = footprint(model, input_size), walk(model, input_size)
-    blocks = {name.split(".")[0]: math.prod(shape) * 4 for name, _, shape in layers if "." in name}
-    return said | {"bytes": said["bytes"] | {"": math.prod(layers[-1][2]) * 4} | blocks}
+    blocks = {name.rpartition(".")[0]: math.prod(shape) * 4 for name, _, shape in layers}
+    whole = {name: math.prod(layers[-1][2]) * 4 for name in ("", *["net"] * model.startswith(WRAPPED))}
+    return said | {"bytes": said["bytes"] | blocks | whole}
+
+
+@activation_memory.misconception(
+    "takes-sequentials-for-blocks-only",
+    "Your dictionary has an entry for the model itself, whose name is empty. You leave out what is an nn.Sequential, but other modules have modules inside, too: "
+    "ask for `list(module.children())`.",
+)
+def _(model, input_size, device="cpu"):
+    said = footprint(model, input_size)
+    whole = math.prod(walk(model, input_size)[-1][2]) * 4
+    return said | {"bytes": said["bytes"] | ({"": whole} if model.startswith(WRAPPED) else {})}
 
 
 @activation_memory.misconception(
@@ -174,9 +191,9 @@ def _(model, input_size, device="cpu"):
     "You look at the model's own children only. Blocks have layers inside: named_modules() finds them, named_children() does not.",
 )
 def _(model, input_size, device="cpu"):
-    if "|" not in model:
-        return footprint(model, input_size)
     layers = walk(model, input_size)
+    if not any("." in name for name, *_ in layers):
+        return footprint(model, input_size)
     last = {name.split(".")[0]: math.prod(shape) * 4 for name, _, shape in layers}
     return {"bytes": {"image": math.prod(input_size) * 4} | last, HOOKED: 0}
 

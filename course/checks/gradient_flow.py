@@ -23,12 +23,12 @@ def parts(layers: Sequence[Any], dtype: torch.dtype = torch.float64) -> dict[str
     found, size = {}, 0
     for number, entry in enumerate(layers, start=1):
         if isinstance(entry, np.ndarray):
-            size, kind = len(entry), "linear" if entry.ndim == 2 else "conv"
-            found[f"{kind}{number}.weight"] = torch.tensor(entry, dtype=dtype)
-            found[f"{kind}{number}.bias"] = torch.zeros(size, dtype=dtype)
+            size = len(entry)
+            found[f"layer{number}.weight"] = torch.tensor(entry, dtype=dtype)
+            found[f"layer{number}.bias"] = torch.zeros(size, dtype=dtype)
         elif entry == "norm":
-            found[f"norm{number}.weight"] = torch.ones(size, dtype=dtype)
-            found[f"norm{number}.bias"] = torch.zeros(size, dtype=dtype)
+            found[f"layer{number}.weight"] = torch.ones(size, dtype=dtype)
+            found[f"layer{number}.bias"] = torch.zeros(size, dtype=dtype)
     return found
 
 
@@ -57,12 +57,13 @@ def reported(
     layers: Sequence[Any],
     x: Any,
     frozen: Sequence[str] = (),
+    unused: Sequence[str] = (),
     measure: Callable[[torch.Tensor], torch.Tensor] = torch.linalg.vector_norm,
     wanted: Callable[[str, torch.Tensor], bool] = lambda name, value: value.ndim > 1,
     kept: bool = True,
 ) -> dict[str, Any]:
     """Return what the driver reports of gradient_norms; the last three arguments make wrong ideas."""
-    found = {n: g for n, g in gradients(layers, x).items() if n not in frozen and wanted(n, g)}
+    found = {n: g for n, g in gradients(layers, x).items() if n not in (*frozen, *unused) and wanted(n, g)}
     return {
         "names": list(found),
         "norms": [float(measure(g)) for g in found.values()],
@@ -70,8 +71,8 @@ def reported(
     }
 
 
-def _case(name: str, layers: list, shape: tuple[int, ...], *rest: Any, **more: Any) -> Case:
-    return Case(name, through("residual_drivers.norms_after_backward"), layers, normal(*shape), *rest, **more)
+def _case(name: str, layers: list, shape: tuple[int, ...], **more: Any) -> Case:
+    return Case(name, through("residual_drivers.norms_after_backward"), layers, normal(*shape), **more)
 
 
 def _random_net(rng: np.random.Generator) -> Case:
@@ -85,7 +86,7 @@ gradient_norms = Exercise(
     "gradient_norms",
     UNIT,
     points=2,
-    parameters=("layers", "x", "frozen"),
+    parameters=("layers", "x", "frozen", "unused"),
     returns="a dictionary",
     oracle=reported,
     driven=True,
@@ -95,7 +96,7 @@ gradient_norms = Exercise(
             through("residual_drivers.norms_after_backward"),
             [np.array([[1.0, 2.0]])],
             np.array([[3.0, 4.0]]),
-            answer={"names": ["linear1.weight"], "norms": [5.0], "gradients kept": True},
+            answer={"names": ["layer1.weight"], "norms": [5.0], "gradients kept": True},
         ),
         Case(
             "two linear layers",
@@ -103,7 +104,7 @@ gradient_norms = Exercise(
             [np.array([[2.0, 0.0]]), np.array([[5.0]])],
             np.array([[3.0, 4.0]]),
             answer={
-                "names": ["linear1.weight", "linear2.weight"],
+                "names": ["layer1.weight", "layer2.weight"],
                 "norms": [25.0, 6.0],
                 "gradients kept": True,
             },
@@ -116,7 +117,13 @@ gradient_norms = Exercise(
             "a frozen first layer",
             [normal(4, 3), "relu", normal(2, 4), "relu", normal(3, 2)],
             (5, 3),
-            ["linear1.weight"],
+            frozen=["layer1.weight"],
+        ),
+        _case(
+            "a layer in the middle got no gradient",
+            [normal(3, 2), "relu", normal(2, 3), "relu", normal(4, 2)],
+            (4, 2),
+            unused=["layer3.weight"],
         ),
     ),
     random=_random_net,
@@ -134,10 +141,17 @@ gradient_norms = Exercise(
 def idea(name: str, hint: str, **how: Any) -> None:
     """Add a wrong idea that measures something else, or elsewhere."""
 
-    def wrong(layers: Sequence[Any], x: Any, frozen: Sequence[str] = ()) -> dict[str, Any]:
-        return reported(layers, x, frozen, **how)
+    def wrong(layers: Sequence[Any], x: Any, **without: Any) -> dict[str, Any]:
+        return reported(layers, x, **without, **how)
 
     gradient_norms.misconception(name, hint)(wrong)
+
+
+def largest_singular_value(g: torch.Tensor) -> torch.Tensor:
+    """Return the matrix norm of a gradient; those of convolutions have none."""
+    if g.ndim > 2:
+        raise runs_into("RuntimeError", "ValueError", words=("must be 1D or 2D", "Improper number of dim"))
+    return torch.linalg.matrix_norm(g, 2)
 
 
 idea(
@@ -179,7 +193,7 @@ idea(
     "takes-a-matrix-norm",
     "You take the largest singular value, which is what torch.linalg.matrix_norm(..., 2) and np.linalg.norm(..., 2) do. Flatten the gradient to one vector "
     "first.",
-    measure=lambda g: torch.linalg.matrix_norm(g.flatten(1), 2),
+    measure=largest_singular_value,
 )
 idea(
     "clears-the-gradients",
@@ -192,8 +206,8 @@ idea(
     "measures-the-weights",
     "You measure the weights themselves. Their gradients are in `.grad`.",
 )
-def _(layers, x, frozen=()):
-    answer, weights = reported(layers, x, frozen), parts(layers)
+def _(layers, x, **without):
+    answer, weights = reported(layers, x, **without), parts(layers)
     return answer | {"norms": [float(weights[name].norm()) for name in answer["names"]]}
 
 
@@ -201,17 +215,17 @@ def _(layers, x, frozen=()):
     "goes-backwards",
     "Your dictionary begins with the last layer. Keep the order of named_parameters: the first layer first.",
 )
-def _(layers, x, frozen=()):
-    answer = reported(layers, x, frozen)
+def _(layers, x, **without):
+    answer = reported(layers, x, **without)
     return answer | {"names": answer["names"][::-1], "norms": answer["norms"][::-1]}
 
 
 @gradient_norms.misconception(
     "stumbles-over-frozen-layers",
-    "A weight that wants no gradient has `.grad` None, which has no norm. Leave such weights out.",
+    "A weight without a gradient has `.grad` None, which has no norm. Leave such weights out.",
 )
-def _(layers, x, frozen=()):
-    if frozen:
+def _(layers, x, frozen=(), unused=()):
+    if frozen or unused:
         raise runs_into("AttributeError", "TypeError")
     return reported(layers, x)
 
@@ -220,8 +234,8 @@ def _(layers, x, frozen=()):
     "gives-frozen-layers-a-zero",
     "You give 0 for a weight that has no gradient. Leave such weights out: none is not the same as zero.",
 )
-def _(layers, x, frozen=()):
-    answer, all_of_them = reported(layers, x, frozen), reported(layers, x)
+def _(layers, x, **without):
+    answer, all_of_them = reported(layers, x, **without), reported(layers, x)
     norms = dict(zip(answer["names"], answer["norms"], strict=True))
     return answer | {
         "names": all_of_them["names"],

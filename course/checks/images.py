@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from course.checks.exercise import Case, Exercise, integers, normal
+from course.checks.compare import matches
+from course.checks.exercise import Case, Exercise, integers, normal, runs_into
 
 UNIT = "00-start-here"
 
@@ -90,6 +91,36 @@ def _(image):
     return torch_to_chw(image)[None]
 
 
+@to_chw.misconception(
+    "counts-on-three-channels",
+    "Your function counts on three channels. It is for any number: ask the image, `image.shape[2]`.",
+)
+def _(image):
+    if np.shape(image)[2] < 3:
+        raise runs_into(
+            "IndexError", "ValueError", words=("out of bounds", "cannot reshape", "not enough values")
+        )
+    return torch_to_chw(image)[:3]
+
+
+def _is_cut(value: Any, image: Any) -> bool:
+    """Return whether the right answer was written into an array that holds whole numbers, or those from 0 to 255, only."""
+    right = torch_to_chw(image)
+    with np.errstate(invalid="ignore"):
+        cut = np.trunc(right), right.astype(np.int64).astype(np.uint8)
+    return not matches(value, right) and any(matches(value, kind) for kind in cut)
+
+
+@to_chw.misconception(
+    "holds-whole-numbers-only",
+    "The order is right, but numbers are lost: your array has a whole-number dtype, and not every image has. np.zeros without a dtype makes "
+    "floats, and `dtype=image.dtype` takes what the image has.",
+    when=_is_cut,
+)
+def _(image):
+    return np.trunc(torch_to_chw(image))
+
+
 def torch_normalize(image: Any, mean: Any, std: Any) -> np.ndarray:
     """Return the image with each channel shifted and scaled, by torch."""
     x, m, s = (torch.as_tensor(np.asarray(a), dtype=torch.float64) for a in (image, mean, std))
@@ -124,7 +155,9 @@ normalize = Exercise(
         ),
         Case("a wide image", normal(3, 2, 4), MEAN, STD),
         Case("as high and wide as it is deep", normal(3, 3, 3), MEAN, STD),
-        Case("whole-number pixels", integers(3, 4, 2), MEAN, STD),
+        Case(
+            "whole-number pixels", integers(3, 4, 2), np.array([1.5, -0.75, 2.25]), np.array([2.5, 0.5, 1.25])
+        ),
         Case("one channel", normal(1, 3, 2), np.array([0.5]), np.array([0.25])),
     ),
     random=_random_image,
@@ -219,8 +252,52 @@ def _(image, mean, std):
 
 
 @normalize.misconception(
+    "forgets-to-reshape-the-std",
+    "The mean meets the channels, but std still has the shape (C,), which meets the width: give it the same two axes, `std.reshape(-1, 1, 1)`.",
+)
+def _(image, mean, std):
+    return torch_normalize(image, mean, np.ones_like(std)) / np.asarray(std)
+
+
+@normalize.misconception(
+    "treats-the-first-channel-only",
+    "Only the first channel has an answer. Does your `return` stand inside the loop over the channels? Then the loop ends after the first.",
+)
+def _(image, mean, std):
+    out = np.zeros(np.shape(image))
+    out[0] = torch_normalize(image, mean, std)[0]
+    return out
+
+
+def _is_cut_to_whole_numbers(value: Any, image: Any, mean: Any, std: Any) -> bool:
+    """Return whether an answer has lost what comes after the decimal point, by `//` or by its dtype."""
+    right = torch_normalize(image, mean, std)
+    return not matches(value, right) and (matches(value, np.trunc(right)) or matches(value, np.floor(right)))
+
+
+@normalize.misconception(
     "truncates-to-whole-numbers",
     "You lose what comes after the decimal point: `//`, or an array with a whole-number dtype.",
+    when=_is_cut_to_whole_numbers,
 )
 def _(image, mean, std):
     return np.trunc(torch_normalize(image, mean, std))
+
+
+TAKES_THE_DTYPE = (
+    "When the pixels are whole numbers, your array is too, and cannot hold the answer: image.copy(), np.zeros_like(image) and "
+    "`dtype=image.dtype` take over the pixels' dtype. `image - mean` makes floats by itself, np.zeros(image.shape) too."
+)
+
+
+@normalize.misconception("takes-the-dtype-of-the-pixels", TAKES_THE_DTYPE)
+def _(image, mean, std):
+    out = torch_normalize(image, mean, std)
+    return np.trunc(out) if np.asarray(image).dtype.kind in "iu" else out
+
+
+@normalize.misconception("updates-a-copy-of-the-pixels", TAKES_THE_DTYPE)
+def _(image, mean, std):
+    if np.asarray(image).dtype.kind in "iu":
+        raise runs_into("UFuncTypeError", words="Cannot cast ufunc")
+    return torch_normalize(image, mean, std)

@@ -240,11 +240,19 @@ def add_ideas_about_layers(exercise: Exercise, function: Callable) -> None:
 
     @idea(
         "forgets-the-input",
-        "A name is missing. If backward wants the x that forward had: a local name is gone when forward ends. What backward needs "
-        "must be kept in an attribute, `self.x = x`, and read from there.",
+        "A name is missing. A local name is gone when its method ends: x with forward, w and b with `__init__`. What another method needs is "
+        "kept in an attribute, as in `self.x = x`, and read from there; w and b are in `self.params`.",
     )
     def _(w, b, x, grad_out, **settings):
         raise runs_into("AttributeError", "NameError", "UnboundLocalError")
+
+    @idea(
+        "hands-over-too-much",
+        "A function got more than it takes. The one that goes backward takes grad_out, x and w, but not b, since no gradient depends on it: "
+        "`self.params[0]`, not `*self.params`.",
+    )
+    def _(w, b, x, grad_out, **settings):
+        raise runs_into("TypeError", words="_backward() takes")
 
     @idea(
         "returns-all-three-gradients",
@@ -415,13 +423,22 @@ def _(w, b, x, grad_out, stride=1, padding=0):
 )
 def _(w, b, x, grad_out, stride=1, padding=0):
     if padding == 0:
-        raise runs_into("ValueError")
+        raise runs_into("ValueError", "ZeroDivisionError", words="zero")
     return _conv(w, b, x, grad_out, stride=padding, padding=stride)
 
 
 @Conv2d.misconception(
+    "forgets-the-settings-in-forward",
+    "Your backward uses stride and padding, but your forward does not: hand them to conv2d too.",
+)
+def _(w, b, x, grad_out, **settings):
+    out = F.conv2d(*map(tensor, (x, w - NUDGE, b - NUDGE))).numpy()
+    return out, *_conv(w, b, x, grad_out, **settings)[1:]
+
+
+@Conv2d.misconception(
     "forgets-the-padding",
-    "Your layer uses the stride, and never the padding: hand self.padding on too, in both methods.",
+    "Strides work, padding does not. Both conv2d and conv2d_backward need self.padding, and x as it came in: they pad it themselves.",
 )
 def _(w, b, x, grad_out, stride=1, padding=0):
     return _conv(w, b, x, grad_out, stride=stride)
@@ -429,7 +446,7 @@ def _(w, b, x, grad_out, stride=1, padding=0):
 
 @Conv2d.misconception(
     "forgets-the-stride",
-    "Your layer uses the padding, and never the stride: hand self.stride on too, in both methods.",
+    "Padding works, strides do not. Both conv2d and conv2d_backward need self.stride.",
 )
 def _(w, b, x, grad_out, stride=1, padding=0):
     return _conv(w, b, x, grad_out, padding=padding)

@@ -49,7 +49,8 @@ def lenet(
         )
         params.append([w.numpy(), np.zeros(shapes[i][0])])
     settings = [conv if k == "Conv2d" else pool if k == "MaxPool2d" else {} for k in kinds]
-    return {"kinds": list(kinds), "settings": settings, "params": params, "fixed": False}
+    drawn = {"fixed": False, "repeats": True}
+    return {"kinds": list(kinds), "settings": settings, "params": params, "objects": len(kinds), **drawn}
 
 
 def shapes_of(value: Any) -> dict[int, tuple[int, ...]]:
@@ -80,6 +81,8 @@ def judge_lenet(value: Any, seed: int) -> str:
         for name, number in settings.items():
             if name in wanted and number != wanted[name]:
                 return f"Layer {i + 1}, {KINDS[i]}, should have {name} {wanted[name]}, and has {number}."
+    if value["objects"] < len(kinds):
+        return f"The {len(kinds)} layers are only {value['objects']} objects: some stand in the row more than once."
     return judge_numbers(value)
 
 
@@ -96,6 +99,8 @@ def judge_numbers(value: Any) -> str:
     for i, share in zip(SHAPES, spreads(value), strict=True):
         w, b = value["params"][i]
         name = f"Layer {i + 1}, {KINDS[i]},"
+        if not all(isinstance(p, np.ndarray) and p.dtype.kind == "f" for p in (w, b)):
+            return f"{name} should have arrays of floats in params, which can be changed in place."
         if np.any(b):
             return f"{name} should have biases of 0."
         if not 0.75 < share < 1.25:
@@ -105,6 +110,8 @@ def judge_numbers(value: Any) -> str:
             )
         if abs(np.mean(w)) > 0.35 * np.std(w):
             return f"{name} should have weights of mean 0; yours have {np.mean(w):.3f}."
+    if not value["repeats"]:
+        return "Two rng in the same state give different weights: draw all of them from rng."
     return "Two different rng give the very same weights: draw them from rng." if value["fixed"] else ""
 
 
@@ -144,8 +151,11 @@ def _has_spread(low: Callable[[tuple[int, ...]], float]) -> Callable[..., bool]:
         if shapes_of(value) != SHAPES:
             return False
         wanted = [low(shape) / np.sqrt(2 / np.prod(shape[1:])) for shape in SHAPES.values()]
-        off = any(abs(w - 1) > 0.25 for w in wanted)
-        return off and all(0.75 < s / w < 1.25 for s, w in zip(spreads(value), wanted, strict=True))
+        shares = np.divide(spreads(value), wanted)
+        fits = (
+            all(abs(shares - 1) < 0.25) and abs(shares[2] - 1) < 0.05
+        )  # C5 has most weights, and tells best
+        return fits and any(abs(w - 1) > 0.25 for w in wanted)
 
     return when
 
@@ -220,7 +230,7 @@ def _(seed):
 @LeNet5.misconception(
     "no-activations",
     "There are no ReLUs, or too few. One follows each of C1, C3, C5 and F6; without them several linear layers are no more than one.",
-    when=lambda value, seed: list(value["kinds"]).count("ReLU") < 4,
+    when=lambda value, seed: list(value["kinds"]).count("ReLU") < 4 and set(value["kinds"]) <= set(KINDS),
 )
 def _(seed):
     kept = [k for k in KINDS if k != "ReLU"]
@@ -240,7 +250,7 @@ def _(seed):
 @LeNet5.misconception(
     "forgets-to-flatten",
     "Flatten is missing. The linear layers take rows, and pooling gives volumes: it stands between them.",
-    when=lambda value, seed: "Flatten" not in value["kinds"],
+    when=lambda value, seed: "Flatten" not in value["kinds"] and "type" not in value["kinds"],
 )
 def _(seed):
     kept = [k for k in KINDS if k != "Flatten"]
@@ -292,6 +302,66 @@ def _(seed):
 )
 def _(seed):
     return lenet(seed, count=lambda shape: float(shape[1]))
+
+
+@LeNet5.misconception(
+    "two-outside-the-root",
+    "Your weights are too large by sqrt(2): the 2 belongs under the root as well, sqrt(2 / inputs).",
+    when=_has_spread(lambda shape: 2 * float(np.prod(shape[1:])) ** -0.5),
+)
+def _(seed):
+    return lenet(seed, gain=4.0)
+
+
+@LeNet5.misconception(
+    "uses-a-layer-twice",
+    "One object stands in the row several times. A layer keeps the x of its last forward for its backward, so each place needs an object of "
+    "its own: write `ReLU()` and `MaxPool2d(2)` anew each time.",
+    when=lambda value, seed: value["objects"] < len(value["kinds"]) and set(value["kinds"]) <= set(KINDS),
+)
+def _(seed):
+    return lenet(seed) | {"objects": 8}
+
+
+@LeNet5.misconception(
+    "puts-classes-into-the-row",
+    "A class stands in the row where an object should: `ReLU()` with its brackets makes one.",
+    when=lambda value, seed: "type" in value["kinds"],
+)
+def _(seed):
+    return lenet(seed, kinds=["type" if k in ("ReLU", "Flatten") else k for k in KINDS])
+
+
+@LeNet5.misconception(
+    "leaves-a-list-packed",
+    "A list stands in the row where a layer should. Sequential takes one flat list: unpack the inner ones with `*`, or join them with `+`.",
+    when=lambda value, seed: bool({"list", "tuple"} & set(value["kinds"])),
+)
+def _(seed):
+    kinds = ["list", "list", *KINDS[6:]]
+    return lenet(seed, kinds=kinds, shapes={i - 4: s for i, s in SHAPES.items() if i > 6})
+
+
+@LeNet5.misconception(
+    "parameters-that-cannot-learn",
+    "Some of your parameters are lists, or arrays of whole numbers. A training step takes fractions off them, in place: use arrays of floats, as "
+    "np.zeros gives them without a dtype.",
+    when=lambda value, seed: any(
+        not isinstance(p, np.ndarray) or p.dtype.kind != "f" for pair in value["params"] for p in pair
+    ),
+)
+def _(seed):
+    net = lenet(seed)
+    return net | {"params": [[p.astype(int) if p.ndim == 1 else p for p in pair] for pair in net["params"]]}
+
+
+@LeNet5.misconception(
+    "draws-elsewhere",
+    "Your weights do not come from the rng that was given: two in the same state lead to different nets. Draw with `rng.normal`, not with np.random.",
+    when=lambda value, seed: not value["repeats"],
+)
+def _(seed):
+    return lenet(seed) | {"repeats": False}
 
 
 @LeNet5.misconception(

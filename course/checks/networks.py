@@ -187,6 +187,22 @@ def _(layers, x, grad_out):
 
 
 @Sequential.misconception(
+    "stops-after-the-last-layer",
+    "Your backward returns inside the loop, after the last layer, so the others never get their gradients. The return stands behind the loop.",
+)
+def _(layers, x, grad_out):
+    return tuple(walk(layers, x, grad_out, [len(layers) - 1]))
+
+
+@Sequential.misconception(
+    "empties-the-list",
+    "After the first backward there are no layers left: `pop` takes them out of the list. `reversed(...)` and `[::-1]` leave it alone.",
+)
+def _(layers, x, grad_out):
+    return np.array(x), np.array(grad_out)
+
+
+@Sequential.misconception(
     "stops-after-one-layer",
     "Your forward returns inside the loop, after the first layer, so the others never see anything. The return stands behind the loop.",
 )
@@ -300,8 +316,8 @@ train_step = Exercise(
 
 @train_step.misconception(
     "changes-nothing",
-    "The parameters are what they were. `param = param - ...` makes a new array and gives it the name; the layer still has the old one. "
-    "Change the array itself: `-=`.",
+    "The parameters are what they were. Has net.backward run? Until then all gradients are 0. And `param = param - ...` makes a new array "
+    "and gives it the name, while the layer still has the old one: change the array itself, `-=`.",
 )
 def _(layers, x, targets, lr):
     return two_torch_steps(layers, x, targets, 0.0)
@@ -309,7 +325,8 @@ def _(layers, x, targets, lr):
 
 @train_step.misconception(
     "goes-uphill",
-    "Your parameters move *with* the gradient, and the loss grows. The gradient points to where the loss grows: subtract.",
+    "Your parameters move *with* the gradient, and the loss grows. The gradient points to where the loss grows: subtract. (If you do: "
+    "loss.forward takes the scores first, then the labels.)",
 )
 def _(layers, x, targets, lr):
     return two_torch_steps(layers, x, targets, -lr)

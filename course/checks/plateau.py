@@ -54,7 +54,13 @@ plateau_schedule = Exercise(
     oracle=torch_plateau,
     cases=(
         Case("before the first epoch", [], 0.01, answer=0.01, weight=0.25),
-        Case("the error falls", FALLING, 0.01, answer=0.01, weight=0.25),
+        Case(
+            "the error falls, at last by little",
+            [*FALLING, 0.59999, 0.59998, 0.59997],
+            0.01,
+            answer=0.01,
+            weight=0.5,
+        ),
         Case(
             "two epochs without progress are forgiven", [*FALLING, 0.61, 0.6], 0.01, answer=0.01, weight=0.5
         ),
@@ -62,11 +68,11 @@ plateau_schedule = Exercise(
         Case(
             "the second drop takes three more",
             [*FALLING, 0.61, 0.6, 0.63, 0.7, 0.65, 0.62],
-            0.01,
-            answer=0.0001,
+            0.013,
+            answer=0.00013,
         ),
-        Case("one epoch after a drop", [*FALLING, 0.61, 0.6, 0.63, 0.7], 0.01, answer=0.001),
-        Case("progress in between", [0.9, 0.8, 0.85, 0.84, 0.79, 0.8, 0.8], 0.01, answer=0.01),
+        Case("two epochs after a drop", [*FALLING, 0.61, 0.6, 0.63, 0.7, 0.65], 0.01, answer=0.001),
+        Case("progress in between, in per cent", [90, 80, 85, 84, 79, 80, 80], 0.01, answer=0.01),
         Case("down and up", [0.5, 0.6, 0.55, 0.6, 0.54, 0.53, 0.6], 0.2, answer=0.002),
         Case("no patience, halved", [0.5, 0.6, 0.55, 0.4, 0.45], 0.8, patience=0, factor=0.5, answer=0.1),
         Case("a patience of 1", [0.9, 0.7, 0.8, 0.75, 0.6, 0.65], 0.1, patience=1, factor=0.2, answer=0.02),
@@ -95,6 +101,10 @@ def plateau(
     best, waited, before, drops = float("inf"), 0, float("inf"), 0
     if idea == "waits-for-the-lowest" and not errors:
         raise runs_into("ValueError", "IndexError")
+    if idea == "counts-the-first-epoch" and errors:
+        best = errors[0]
+    if idea == "begins-at-1":
+        best = 1
     for error in errors:
         if better(error, before if idea == "looks-one-epoch-back" else best):
             best, waited = error, waited if idea == "never-forgives" else 0
@@ -164,6 +174,17 @@ idea(
 idea(
     "waits-for-the-lowest",
     "Before the first epoch there are no errors yet, and the rate is lr: an empty list has no minimum.",
+)
+
+
+idea(
+    "counts-the-first-epoch",
+    "You count the first epoch as one without progress: its error is not lower than itself. There is nothing before it, so it is the lowest so far: "
+    "begin with `math.inf`.",
+)
+idea(
+    "begins-at-1",
+    "Your lowest error begins at 1. Errors may be larger, as in per cent: then none is ever lower. Begin with `math.inf`.",
 )
 
 

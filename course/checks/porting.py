@@ -294,6 +294,15 @@ def _(params):
 
 
 @load_numpy_weights.misconception(
+    "shares-float32-arrays",
+    "Where the arrays are float32 already, your parameters lie in the same memory: `.float()` makes no copy then. Copy the numbers into the "
+    "tensor that is there: `copy_`.",
+)
+def _(params):
+    return loaded(params, [p + 1 if p.dtype == np.float32 else p for p in params])
+
+
+@load_numpy_weights.misconception(
     "takes-over-the-dtype",
     "Your parameters have become float64, and float32 images no longer fit them. `copy_` turns the numbers into the dtype that the "
     "parameter has.",

@@ -40,8 +40,10 @@ def dtype_words(value: Any) -> str:
 def tensors_made(convert: Callable, images: Any, labels: Any) -> Any:
     """Return the two tensors that ``convert`` makes of two arrays, with their dtypes."""
     made = convert(images, labels)
+    if made is None:
+        return None
     if not isinstance(made, tuple | list) or len(made) != 2:
-        return made
+        raise TypeError("two tensors are wanted, in one return: images, labels")
     x, y = made
     return {
         "images": array(x),
@@ -54,19 +56,28 @@ def tensors_made(convert: Callable, images: Any, labels: Any) -> Any:
 def in_autograd(
     function: Any, x: Any, w: Any, b: Any, grad_out: Any, stride: int = 1, padding: int = 0
 ) -> dict[str, Any]:
-    """Call an autograd function twice, go back through the first call, and let gradcheck judge both."""
+    """Call an autograd function twice, the second time with other numbers, stride and padding too; go back through the first."""
     leaves = [torch.tensor(a, requires_grad=True) for a in (x, w, b)]
     doubled = [torch.tensor(2 * a, requires_grad=True) for a in (x, w, b)]
     apply = getattr(function, "apply", function)
-    with plugged(SIMPLE):
+    with plugged(SIMPLE), torch.enable_grad():
         out = apply(*leaves, stride, padding)
-        apply(*doubled, stride, padding)
+        apply(*doubled, stride + 1, padding + 1)
         if not isinstance(out, torch.Tensor):
             raise TypeError(f"forward must return a tensor, and returned {type(out).__name__}")
         with torch.no_grad():
             gradients = function.backward(out.grad_fn, torch.tensor(grad_out))
+        refuse_what_autograd_refuses(gradients)
         passes = passes_gradcheck(apply, [*leaves, stride, padding])
     return {"output": array(out), **named(gradients), "passes gradcheck": passes}
+
+
+def refuse_what_autograd_refuses(gradients: Any) -> None:
+    """Raise TypeError, with words of our own, for a list in place of a tuple, and for arrays."""
+    if isinstance(gradients, list):
+        raise TypeError("backward must return a tuple, and returned a list")
+    if any(isinstance(g, np.ndarray) for g in (gradients if isinstance(gradients, tuple) else [gradients])):
+        raise TypeError("backward must return tensors, and returned arrays")
 
 
 def named(gradients: Any) -> dict[str, Any]:
@@ -86,14 +97,14 @@ def passes_gradcheck(function: Callable, inputs: Sequence[Any]) -> bool:
 
 
 def lenet_outputs(make: Callable[..., nn.Module], x: Any) -> dict[str, Any]:
-    """Make a LeNet, fill it by place, and return the shapes of its parameters and its output for x.
+    """Make a LeNet, fill it by place, and return the shapes of its parameters and its output for x, in training mode.
 
     Layers are made in x's dtype, so that those which torch does not find take part in forward all the same.
     """
     default = torch.get_default_dtype()
     torch.set_default_dtype(torch.as_tensor(x).dtype)
     try:
-        return outputs(make, [], x)
+        return outputs(make, [], x, training=True)  # where a dropout would show
     finally:
         torch.set_default_dtype(default)
 

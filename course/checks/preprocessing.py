@@ -160,6 +160,7 @@ standardize = Exercise(
             with_constant(mixed(4, 2), 5),
             with_constant(mixed(6, 2)),
         ),
+        Case("one new sample", mixed(1, 4), mixed(9, 4)),
     ),
     random=random_data,
     hints=(
@@ -183,8 +184,8 @@ def _(x, train):
 
 @standardize.misconception(
     "adds-a-tiny-number-to-zero",
-    "You add a tiny number to the std so as not to divide by 0. With new samples that blows a feature up which never changed in training. "
-    "Replace a std of 0 by 1.",
+    "A feature that never changed in training is blown up where new samples differ: you divide it by a tiny number, or by 0 with "
+    "np.nan_to_num after it. Replace a std of 0 by 1.",
     when=lambda value, x, train: (
         (array := array_of(value, np.shape(x))) is not None
         and bool((fixed := np.ptp(train, axis=0) == 0).any())
@@ -239,6 +240,16 @@ def _(x, train):
 )
 def _(x, train):
     return (tensor(standardized(x, train, centre=0)) - tensor(train).mean(0)).numpy()
+
+
+@standardize.misconception(
+    "forgets-the-brackets",
+    "You divide the mean alone: a division comes before a subtraction. Put brackets around (x - mean).",
+)
+def _(x, train):
+    mean = tensor(train).mean(0)
+    std = tensor(train).std(0, correction=0)
+    return (tensor(x) - mean / torch.where(std == 0, 1.0, std)).numpy()
 
 
 @standardize.misconception(

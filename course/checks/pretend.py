@@ -59,6 +59,8 @@ class PretendDevices(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if func == torch.Tensor.device.__get__:
             return self.of(args[0])
+        if func == torch.Tensor.type_as:
+            func = torch.Tensor.to
         if func in (torch.Tensor.to, torch.Tensor.cuda, torch.Tensor.cpu):
             return self.moved(func, args, kwargs)
         if func in MIXES:
@@ -66,6 +68,7 @@ class PretendDevices(TorchFunctionMode):
         asked = kwargs.get("device")
         if asked is not None:
             kwargs["device"] = HERE
+            draws_here(kwargs.get("generator"), torch.device(asked))
         devices = {self.of(t) for t in tensors_in((args, kwargs)) if t.dim()}
         if len(devices) > 1:
             found = " and ".join(sorted(map(str, devices)))
@@ -85,10 +88,20 @@ class PretendDevices(TorchFunctionMode):
         if func != torch.Tensor.to:
             rest, kwargs = [], {}
         else:
-            goal = device_named([*rest, kwargs.pop("device", None), kwargs.pop("other", None)], self, here)
-            rest = [a for a in rest if isinstance(a, torch.dtype)]
+            rest.append(kwargs.pop("other", None))
+            goal = device_named([*rest, kwargs.pop("device", None)], self, here)
+            dtypes = [a.dtype if isinstance(a, torch.Tensor) else a for a in rest]  # .to(tensor) takes both
+            rest = [a for a in dtypes if isinstance(a, torch.dtype)]
         out = torch.Tensor.to(tensor, *rest, **kwargs) if rest or kwargs else tensor
         return out if goal == here and out is tensor else self.named(out.clone(), goal)
+
+
+def draws_here(generator: torch.Generator | None, asked: torch.device) -> None:
+    """Refuse what torch refuses: to draw on one device by another's generator."""
+    if generator is not None and generator.device.type != asked.type:
+        raise RuntimeError(
+            f"Expected a '{asked.type}' device type for generator but found '{generator.device.type}'"
+        )
 
 
 def is_device(what: Any) -> bool:

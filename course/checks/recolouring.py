@@ -11,6 +11,7 @@ from course.checks.chance import (
     add_ideas_about_the_generator,
     array_of,
     close,
+    is_share,
     repeatable,
     shows,
     wrong_shape,
@@ -68,6 +69,17 @@ def spread_of(factors: np.ndarray, strength: float) -> str:
     if factors.size >= 150 and (factors.min() > 1 - 0.75 * strength or factors.max() < 1 + 0.75 * strength):
         wanted = f"all of {1 - strength:.3g} to {1 + strength:.3g}"
         return f"The factors should fill {wanted}; yours lie from {factors.min():.3g} to {factors.max():.3g}."
+    return evenness_of(factors, strength) if factors.size >= 150 and strength else ""
+
+
+def evenness_of(factors: np.ndarray, strength: float) -> str:
+    """Return what is wrong with factors that fill their range, but are not drawn evenly from it, or an empty string."""
+    for name, count in (
+        ("below 1", (factors < 1).sum()),
+        ("nearer to 1 than to the ends", (np.abs(factors - 1) < strength / 2).sum()),
+    ):
+        if not is_share(int(count), factors.size, 0.5):
+            return f"Drawn evenly, about half of the factors lie {name}; of yours {100 * count / factors.size:.0f} % do."
     return ""
 
 
@@ -104,8 +116,8 @@ color_jitter = Exercise(
             np.random.default_rng(2),
         ),
         Case(
-            "eighty images",
-            _pixels(np.random.default_rng(22), 80, 3, 2, 4, top=0.5),
+            "four hundred images",
+            _pixels(np.random.default_rng(22), 400, 3, 2, 3, top=0.5),
             0.9,
             np.random.default_rng(3),
             weight=2,
@@ -195,7 +207,7 @@ def _(x, strength, rng):
 @jitter_idea(
     "one-factor-for-the-batch",
     "One factor for everything: the whole batch becomes brighter or darker. Draw one for every channel of every image.",
-    by_factors(lambda factors, strength: np.ptp(factors) < 1e-4),
+    by_factors(lambda factors, strength: np.ptp(factors) < 1e-4 < factors.max()),
 )
 def _(x, strength, rng):
     return jitter(x, uniform_factors(rng, strength, 1, 1, 1, 1))
@@ -204,7 +216,7 @@ def _(x, strength, rng):
 @jitter_idea(
     "same-colours-for-the-batch",
     "All images get the same factors. Draw for every image anew: N times C factors.",
-    by_factors(lambda factors, strength: np.ptp(factors, axis=0).max() < 1e-4),
+    by_factors(lambda factors, strength: np.ptp(factors, axis=0).max() < 1e-4 < factors.max()),
 )
 def _(x, strength, rng):
     return jitter(x, uniform_factors(rng, strength, 1, np.shape(x)[1], 1, 1))
@@ -213,7 +225,7 @@ def _(x, strength, rng):
 @jitter_idea(
     "changes-brightness-only",
     "All channels of an image get the same factor, so only its brightness changes. A factor for each channel changes the colour.",
-    by_factors(lambda factors, strength: np.ptp(factors, axis=1).max() < 1e-4),
+    by_factors(lambda factors, strength: np.ptp(factors, axis=1).max() < 1e-4 < factors.max()),
 )
 def _(x, strength, rng):
     return jitter(x, uniform_factors(rng, strength, len(x), 1, 1, 1))
@@ -221,8 +233,14 @@ def _(x, strength, rng):
 
 @jitter_idea(
     "only-brighter",
-    "Your factors are never below 1, so images only get brighter. They lie on both sides of 1: from 1 - strength to 1 + strength.",
-    by_factors(lambda factors, strength: factors.min() >= 1 - 1e-6 and factors.max() <= 1 + strength + 1e-4),
+    "Your factors lie on one side of 1, so images only get brighter, or only darker. They lie on both sides: from 1 - strength to "
+    "1 + strength.",
+    by_factors(
+        lambda factors, strength: (
+            np.abs(factors - 1).max() <= strength + 1e-4
+            and (factors.min() >= 1 - 1e-6 or factors.max() <= 1 + 1e-6)
+        )
+    ),
 )
 def _(x, strength, rng):
     return jitter(x, 1 + strength * rng.random((*np.shape(x)[:2], 1, 1)))
@@ -231,7 +249,9 @@ def _(x, strength, rng):
 @jitter_idea(
     "forgets-the-one",
     "Your factors lie around 0, from -strength to strength, so the images turn nearly black. Around 1 nothing changes on average: add 1.",
-    by_factors(lambda factors, strength: (factors == 0).mean() > 0.2 and factors.max() <= strength + 1e-4),
+    by_factors(
+        lambda factors, strength: (factors == 0).mean() > 0.2 and 0 < factors.max() <= strength + 1e-4
+    ),
 )
 def _(x, strength, rng):
     return jitter(x, rng.uniform(-strength, strength, (*np.shape(x)[:2], 1, 1)))
@@ -255,7 +275,7 @@ def _shifts(value: np.ndarray, x: np.ndarray, strength: float) -> bool:
     change = np.where(clear, value - x, np.nan).reshape(*x.shape[:2], -1)
     with np.errstate(all="ignore"):
         low, high = np.nanmin(change, axis=2, initial=np.inf), np.nanmax(change, axis=2, initial=-np.inf)
-    return bool((high - low < 1e-4).all()) and not close(value, x)
+    return bool(clear.any() and (high - low < 1e-4).all()) and not close(value, x)
 
 
 @jitter_idea(

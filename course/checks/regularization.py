@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from course.checks.chance import array_of, close
+from course.checks.compare import matches
 from course.checks.dropout import UNIT, drop
 from course.checks.exercise import Case, Exercise, normal
 from course.checks.oracle import tensor
@@ -304,7 +305,10 @@ def _(grad, w, weight_decay):
 
 @weight_decay_gradient.misconception(
     "adds-the-square",
-    "You add the square of the weights: that is the penalty. Its derivative is proportional to w itself, sign included.",
+    "You add the square of the weights, as the penalty does. Its derivative is proportional to w itself, sign included.",
+    when=lambda value, grad, w, weight_decay: any(
+        matches(value, grad + part * weight_decay * w**2) and weight_decay for part in (0.5, 1)
+    ),
 )
 def _(grad, w, weight_decay):
     return (tensor(grad) + weight_decay * tensor(w) ** 2).numpy()

@@ -80,44 +80,50 @@ def outputs_within_memory(
     return outputs(make, setup, x)
 
 
-def given_layer(entry: Any, size: int) -> tuple[str, nn.Module]:
-    """Return the name and the module of one entry; ``size`` is the channels that come into a norm."""
+def given_layer(entry: Any, size: int) -> nn.Module:
+    """Return the module of one entry; ``size`` is the channels that come into a norm."""
     if isinstance(entry, str):
         kinds = {"relu": nn.ReLU, "flatten": nn.Flatten, "norm": functools.partial(nn.BatchNorm2d, size)}
-        return entry, kinds[entry]()
+        return kinds[entry]()
     into = entry.shape[1]
     layer: Any = (
         nn.Linear(into, size) if entry.ndim == 2 else nn.Conv2d(into, size, entry.shape[2:], padding="same")
     )
     layer.weight.data, layer.bias.data = torch.from_numpy(entry.copy()), torch.zeros(size)
-    return "linear" if entry.ndim == 2 else "conv", layer
+    return layer
 
 
 def given_net(layers: Sequence[Any]) -> nn.Sequential:
     """Return a net with one layer for each entry: "relu", "norm", "flatten", or the weights of a linear layer or a convolution.
 
-    Biases are 0, and a norm is as torch makes it.
+    Biases are 0, and a norm is as torch makes it. No name tells what kind of layer it is.
     """
     net, size = nn.Sequential(), 0
     for number, entry in enumerate(layers, start=1):
         if isinstance(entry, np.ndarray):
             size = len(entry)
-        name, layer = given_layer(entry, size)
-        net.add_module(f"{name}{number}", layer)
+        net.add_module(f"layer{number}", given_layer(entry, size))
     return net.to(torch.float64)
 
 
 def norms_after_backward(
-    gradient_norms: Callable, layers: Sequence[Any], x: np.ndarray, frozen: Sequence[str] = ()
+    gradient_norms: Callable,
+    layers: Sequence[Any],
+    x: np.ndarray,
+    frozen: Sequence[str] = (),
+    unused: Sequence[str] = (),
 ) -> Any:
     """Run a given net forward on x and backward from the sum of its outputs; return the names and numbers that are reported.
 
-    ``frozen`` names weights that want no gradient. Raises TypeError for what is not a dictionary.
+    ``frozen`` names weights that want no gradient, ``unused`` those that want one and got none. Raises TypeError for what is
+    not a dictionary.
     """
     net = seeded(given_net, layers)
     for name in frozen:
         net.get_parameter(name).requires_grad_(False)
     net(torch.from_numpy(x.copy())).sum().backward()
+    for name in unused:
+        net.get_parameter(name).grad = None
     before = [None if p.grad is None else p.grad.clone() for p in net.parameters()]
     reported = gradient_norms(net)
     expect(reported, Mapping, "gradient_norms", "a dictionary")

@@ -36,6 +36,7 @@ def shortcut(tape: Tape, x: Tensor, out: int, stride: int, option: str = "B", id
         "always-projects": False,
         "looks-at-the-stride-only": stride == 1,
         "looks-at-the-channels-only": x.shape[1] == out,
+        "asks-for-one-of-the-two": stride == 1 or x.shape[1] == out,
         "never-projects": True,
     }.get(idea, fits)
     if idea == "swaps-the-options":
@@ -79,7 +80,6 @@ def basic(tape: Tape, x: Tensor, out: int, stride: int = 1, option: str = "B", i
     first, second = {
         "strides-the-second-convolution": (1, stride),
         "strides-both-convolutions": (stride, stride),
-        "forgets-the-stride": (1, 1),
     }.get(idea, (stride, 1))
     h = tape.conv(x, out, 3, first, biased, padding=0 if idea == "forgets-the-padding" else 1)
     h = tape.norm(h)
@@ -90,9 +90,19 @@ def basic(tape: Tape, x: Tensor, out: int, stride: int = 1, option: str = "B", i
         if x.shape[1] != out:
             raise runs_into("RuntimeError")
         return joined(tape, h, y, lambda: shortcut(tape, h, out, stride, option), idea)
+    if idea == "overwrites-x":
+        x = overwritten(x, y)
+    step = 1 if idea == "projects-without-the-stride" else stride
     return joined(
-        tape, x, y, lambda: shortcut(tape, x, out, stride, option, idea) if early is None else early, idea
+        tape, x, y, lambda: shortcut(tape, x, out, step, option, idea) if early is None else early, idea
     )
+
+
+def overwritten(x: Tensor, y: Tensor) -> Tensor:
+    """Return y, the branch's output, for the shortcut to take in place of x."""
+    if x.shape[1] != y.shape[1]:
+        raise runs_into("RuntimeError")
+    return y
 
 
 def bottleneck(tape: Tape, x: Tensor, width: int, stride: int = 1, idea: str = "") -> Tensor:
@@ -108,13 +118,16 @@ def bottleneck(tape: Tape, x: Tensor, width: int, stride: int = 1, idea: str = "
         "strides-the-first-1x1": (stride, 1, 1),
         "strides-every-convolution": (stride, stride, stride),
     }.get(idea, (1, stride, 1))
-    h = F.relu(tape.norm(tape.conv(x, width, 1, steps[0], biased)))
+    h = tape.norm(tape.conv(x, width, 1, steps[0], biased))
+    h = h if idea == "no-relu-behind-the-first-norm" else F.relu(h)
     middle = out if idea == "widens-in-the-3x3" else width
     pad = 0 if idea == "forgets-the-padding" else 1
     h = tape.norm(tape.conv(h, middle, 3, steps[1], biased, padding=pad))
     h = h if idea == "no-relu-in-between" else F.relu(h)
     y = tape.conv(h, out, 1, steps[2], biased)
     y = y if idea == "forgets-the-last-norm" else tape.norm(y)
+    if idea == "overwrites-x":
+        x = overwritten(x, y)
     target = width if idea == "shortcut-to-the-width" else out
     return joined(
         tape, x, y, lambda: shortcut(tape, x, target, stride, idea=idea) if early is None else early, idea
@@ -207,6 +220,10 @@ def averaged(x: Tensor, idea: str) -> Tensor:
     }.get(idea)
     if matrices and not x.is_meta:
         raise runs_into("RuntimeError", words=tuple(f"({rows}x{columns} and" for rows, columns in matrices))
+    if idea == "pools-a-square" and not x.is_meta:
+        if h < w:
+            raise runs_into("RuntimeError", words="too small")
+        x = x[:, :, :w]
     return x.amax(dim=(2, 3)) if idea == "takes-the-maximum-at-the-end" else x.mean(dim=(2, 3))
 
 

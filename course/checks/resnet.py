@@ -98,7 +98,7 @@ ResNet = Exercise(
         listed("the parameters of ResNet-50", [50]),
         listed("the parameters of ResNet-101 and 10 classes", [101, 10], weight=0.5),
         listed("the parameters of ResNet-152", [152], weight=0.5),
-        run("the output of ResNet-18", [18, 10], (2, 3, 64, 48), weight=2),
+        run("the output of ResNet-18", [18, 10], (2, 3, 80, 48), weight=2),
         run("the output of ResNet-50", [50, 4], (1, 3, 33, 40)),
     ),
     hints=(
@@ -121,6 +121,7 @@ STAGE_IDEAS = {
     "each map gives one number.",
     "forgets-to-flatten": "Your mean leaves maps of 1 x 1, (N, C, 1, 1). The linear layer takes rows, (N, C): flatten them first.",
     "averages-over-other-axes": "Your mean does not run over the two axes of a map. x is (N, C, H, W): take the mean over the last two axes, (2, 3).",
+    "pools-a-square": "Your mean is over a square, as in `F.avg_pool2d(x, x.size(3))`. Maps need not be square: take the mean over all of H and W.",
     "ends-in-a-softmax": "Your net ends in a softmax. It gives scores; the loss takes care of the softmax.",
     "keeps-the-biases-in-the-stem": "The convolution of your stem has a bias, which the batch norm behind it subtracts again: bias=False.",
     "ignores-num-classes": "The last layer does not follow num_classes.",

@@ -71,6 +71,7 @@ pad_channels = Exercise(
         _pad_case("a stride that does not divide", (1, 4, 5, 7), 8, 2),
         _pad_case("stride 1", (2, 3, 3, 2), 7, 1),
         _pad_case("stride 3", (1, 2, 7, 4), 6, 3),
+        _pad_case("as many channels as before", (1, 3, 4, 5), 3, 2, weight=0.5),
     ),
     random=_random_pad,
     hints=(
@@ -107,9 +108,9 @@ def _(x, out_channels, stride):
 )
 def _(x, out_channels, stride):
     kept = padded(x, np.shape(x)[1], stride)
-    if out_channels != 2 * kept.shape[1]:
+    if out_channels % kept.shape[1]:
         raise Refusal("a whole number of copies does not fit")
-    return np.concatenate([kept, kept], axis=1)
+    return np.concatenate([kept] * (out_channels // kept.shape[1]), axis=1)
 
 
 @pad_channels.misconception(
@@ -234,6 +235,8 @@ make_shortcut = Exercise(
         ),
         shortcut_case("same shape, option A", [3, 3, 1, "A"], (2, 3, 4, 5), weight=0.5),
         shortcut_case("option A, fewer pixels and more channels", [2, 6, 2, "A"], (2, 2, 5, 6)),
+        shortcut_case("option A, more channels", [2, 4, 1, "A"], (2, 2, 3, 4)),
+        shortcut_case("option A, fewer pixels", [3, 3, 3, "A"], (1, 3, 7, 5)),
         shortcut_case("option B, fewer pixels and more channels", [2, 4, 2, "B"], (3, 2, 6, 5)),
         shortcut_case("option B, more channels", [2, 4], (1, 2, 5, 5)),
         shortcut_case("option B, fewer pixels", [3, 3, 2], (2, 3, 5, 7)),
@@ -253,6 +256,7 @@ SHORTCUT_IDEAS = {
     "never-projects": "Your shortcut is always x itself. Where the block changes the number of channels, or of pixels, the two could not be "
     "added: the shortcut must change its shape too.",
     "always-projects": "Your shortcut has parameters where x itself would do. With stride 1 and as many channels out as in, return the identity.",
+    "asks-for-one-of-the-two": "You give x itself where the stride is 1 or the channels stay the same. Both have to hold: `and`, not `or`.",
     "looks-at-the-stride-only": "You look at the stride alone. With stride 1 the number of channels can change too, and then x cannot be added as it is.",
     "looks-at-the-channels-only": "You look at the channels alone. With as many channels, a stride of 2 still leaves fewer pixels, and then x cannot be "
     "added as it is.",
@@ -273,6 +277,18 @@ def _(setup, x, settings=None):
     right = made_shortcut(setup, x, settings)
     if right["parameters"]:
         raise no_module()
+    return right
+
+
+@make_shortcut.misconception(
+    "gives-no-module-for-the-identity",
+    "Where x fits as it is, what comes back is no module. A block calls its shortcut in any case: nn.Identity() is the module that gives x "
+    "itself. Mind the brackets: nn.Identity alone is the class.",
+)
+def _(setup, x, settings=None):
+    right = made_shortcut(setup, x, settings)
+    if not right["parameters"] and np.array_equal(right["output"], x):
+        raise runs_into("AttributeError", words=("has no attribute 'to'", "has no attribute '_apply'"))
     return right
 
 

@@ -55,7 +55,7 @@ def _stage_case(name: str, expansion: int, arguments: list[int], shape: tuple[in
 def _random_stage(rng: np.random.Generator) -> Case:
     into, width, blocks, stride = (int(v) for v in rng.integers([1, 2, 2, 1], [5, 5, 6, 3]))
     x = rng.standard_normal((2, into, *(int(v) for v in rng.integers(4, 8, 2))))
-    more: dict[str, Any] = {"option": "A"} if rng.random() < 0.5 else {}
+    more: dict[str, Any] = {"option": "A"} if rng.random() < 0.5 else {"groups": int(rng.integers(2, 9))}
     arguments = [into, width, blocks, stride]
     return Case("random", through("residual_drivers.stage"), int(rng.choice([1, 4])), arguments, x, **more)
 
@@ -76,6 +76,7 @@ make_stage = Exercise(
         _stage_case("two blocks of expansion 4", 4, [3, 2, 2, 2], (1, 3, 5, 6)),
         _stage_case("four blocks of expansion 4", 4, [8, 2, 4], (2, 8, 3, 4)),
         _stage_case("a setting for the blocks", 1, [2, 4, 3, 2], (2, 2, 5, 4), option="A"),
+        _stage_case("two other settings", 4, [3, 2, 2], (1, 3, 4, 4), groups=2, dropout=0.5),
     ),
     random=_random_stage,
     hints=(
@@ -221,7 +222,7 @@ def _(expansion, in_channels, width, blocks, stride=1, **settings):
 
 @idea(
     "keeps-the-settings-to-itself",
-    "The settings do not arrive at your blocks. Hand them on to each: `block(..., **settings)`.",
+    "Settings do not arrive at your blocks. Hand all of them on to each, whatever their names: `block(..., **settings)`.",
 )
 def _(expansion, in_channels, width, blocks, stride=1, **settings):
     return row(expansion, in_channels, width, blocks, stride)
@@ -247,7 +248,9 @@ def _(expansion, in_channels, width, blocks, stride=1, **settings):
 
 @make_stage.misconception(
     "returns-a-list",
-    "Your blocks come back as a list, which torch can neither run nor see the weights of. nn.Sequential(*blocks) makes one module.",
+    "A list of blocks is no module that torch can run, and nor is an nn.ModuleList. nn.Sequential(*blocks), with the star, makes one module "
+    "of a list.",
 )
 def _(expansion, arguments, x, **settings):
-    raise runs_into("TypeError")
+    words = ("make_stage gave a list", "make_stage gave a tuple", "list is not a Module", "[ModuleList]")
+    raise runs_into("TypeError", "NotImplementedError", words=words)

@@ -6,6 +6,7 @@ The oracle is torch's convolution and its gradients. The driver puts simple func
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -177,12 +178,44 @@ def _(x, w, b, grad_out, **settings):
     return right(x, w, b, grad_out)
 
 
+@Conv2dFunction.misconception(
+    "forgets-the-settings-in-forward",
+    "Your backward uses stride and padding, but your forward does not: hand them to conv2d too.",
+)
+def _(x, w, b, grad_out, **settings):
+    out, _ = gradients(x, w, b, 0 * F.conv2d(*map(tensor, (x, w, b))).numpy())
+    return right(x, w, b, grad_out, **settings) | {"output": out, "passes gradcheck": not settings}
+
+
+@Conv2dFunction.misconception(
+    "keeps-settings-on-the-class",
+    "Between your forward and its backward the class was called once more, with another stride and padding, and backward used those. "
+    "What one call needs belongs on its own ctx: `ctx.stride = stride`.",
+)
+def _(x, w, b, grad_out, **settings):
+    out, _ = gradients(x, w, b, grad_out, **settings)
+    try:
+        _, grads = gradients(x, w, b, grad_out, **later(**settings))
+    except RuntimeError as error:
+        raise runs_into("ValueError", "RuntimeError") from error
+    return seen(out, (*grads, None, None), True)
+
+
+def later(stride: int = 1, padding: int = 0) -> dict[str, int]:
+    """Return the settings of the driver's second call."""
+    return {"stride": stride + 1, "padding": padding + 1}
+
+
 def uses_the_later_call(value: Any, x: Any, w: Any, b: Any, grad_out: Any, **settings: int) -> bool:
     """Return whether a gradient is the one that the driver's second call, on doubled numbers, would have."""
-    _, (gx, gw, _) = gradients(2 * x, 2 * w, b, grad_out, **settings)
     if not isinstance(value, dict):
         return False
-    return matches(value["gradient of x"], gx) or matches(value["gradient of w"], gw)
+    for chosen in (settings, later(**settings)):
+        with contextlib.suppress(RuntimeError):  # a grad_out of another shape
+            _, (gx, gw, _) = gradients(2 * x, 2 * w, b, grad_out, **chosen)
+            if matches(value["gradient of x"], gx) or matches(value["gradient of w"], gw):
+                return True
+    return False
 
 
 @Conv2dFunction.misconception(
@@ -224,7 +257,13 @@ slip(
     "An argument too many or too few: there is no self here. Under `@staticmethod`, forward takes (ctx, x, w, b, stride, padding), and "
     "backward takes (ctx, grad_out).",
     "TypeError",
-    words=("forward() missing", "backward() missing", "forward() takes", "backward() takes"),
+    words=(".forward() missing", ".backward() missing", ".forward() takes", ".backward() takes"),
+)
+slip(
+    "hands-over-the-bias",
+    "conv2d_backward got more than it takes: grad_out, x, w, stride and padding. The bias is not among them, since no gradient depends on it.",
+    "TypeError",
+    words="conv2d_backward() takes",
 )
 slip(
     "converts-what-is-no-tensor",
@@ -248,9 +287,23 @@ slip(
 )
 
 
-@Conv2dFunction.misconception(
+slip(
     "returns-arrays-from-backward",
-    "The gradients are right, but they are NumPy arrays, and autograd refuses those: turn each into a tensor, as in `like(grad_x, x)`.",
+    "What your backward returns are NumPy arrays, and autograd refuses those: turn each into a tensor, as in `like(grad_x, x)`.",
+    "TypeError",
+    words="backward must return tensors",
+)
+slip(
+    "returns-a-list",
+    "Your backward returns a list, which autograd takes for one thing: return a tuple, `return grad_x, grad_w, grad_b, None, None`.",
+    "TypeError",
+    words="backward must return a tuple",
+)
+
+
+@Conv2dFunction.misconception(
+    "changes-the-dtype",
+    "The numbers are right, but autograd's own check refuses them. Is something float32 that came in as float64? `like(result, x)` keeps the dtype.",
 )
 def _(x, w, b, grad_out, **settings):
     return right(x, w, b, grad_out, **settings) | {"passes gradcheck": False}

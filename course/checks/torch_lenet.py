@@ -80,10 +80,10 @@ LeNet = Exercise(
 
 
 def is_a_part(shapes: Any) -> bool:
-    """Return whether parameters are missing, and the others stand in the right order."""
-    words = [shape_words(s) for weight in WEIGHTS for s in (weight, weight[:1])]
-    left = iter(words)
-    return len(shapes) < len(words) and all(shape in left for shape in shapes)
+    """Return whether whole layers are missing, weights and bias, and the others stand in the right order."""
+    pairs = [(shape_words(weight), shape_words(weight[:1])) for weight in WEIGHTS]
+    there = [pair for pair in pairs if pair[0] in shapes]
+    return len(there) < len(pairs) and list(shapes) == [shape for pair in there for shape in pair]
 
 
 def idea(name: str, hint: str, **bent: Any) -> None:

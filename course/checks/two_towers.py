@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from course.checks import functional
-from course.checks.alexnet_nets import SMALL, loud
+from course.checks.alexnet_nets import SMALL, loud, of_tables
 from course.checks.alexnet_shapes import torch_shapes
 from course.checks.alexnet_tables import TWO_GPU, UNIT, Row, Table, connected, kind, stage
 from course.checks.exercise import Case, Exercise, Refusal, normal, runs_into
@@ -106,7 +106,7 @@ def either(*args: Any, idea: str = "") -> dict[str, Any]:
     return counted(args[0], idea)
 
 
-CROSSING: Table = (
+CROSSING: Table = [
     ("CONV1", 4, 3, 2, 0, 1),
     ("CONV2", 6, 3, 1, 1, 2),
     ("MAXPOOL2", 3, 2),
@@ -115,8 +115,8 @@ CROSSING: Table = (
     ("FC6", 10),
     ("FC7", 8),
     ("FC8", 1000),
-)
-SHORT: Table = (("CONV1", 4, 3, 1, 0, 1), ("MAXPOOL1", 2, 2), ("FC8", 10))
+]
+SHORT: Table = [("CONV1", 4, 3, 1, 0, 1), ("MAXPOOL1", 2, 2), ("FC8", 10)]
 
 
 def _case(name: str, num_classes: int, layers: Table, x: np.ndarray, **more: Any) -> Case:
@@ -297,3 +297,19 @@ def is_tower_by_tower(value: dict[str, Any], expected: dict[str, Any]) -> bool:
     """Return whether parameters come in the order of the towers, where that shows."""
     other = tower_by_tower(expected["parameters"])
     return other != expected["parameters"] and value.get("parameters") == other
+
+
+@TwoTowerAlexNet.misconception(
+    "hides-its-modules-in-a-list",
+    "The net does not know of the parameters of its rows. A plain list hides modules from PyTorch: put each pair into an nn.ModuleList, and the pairs into "
+    "another.",
+)
+def _(*args):
+    if len(args) == 4:  # the net is moved to float64, and the hidden modules are not
+        raise runs_into("RuntimeError", words="should be the same")
+    found = counted(args[0])["parameters"][-2:]
+    sizes = [[int(side) for side in word.split(" x ")] for word in found]
+    return {"parameters": found, "count": sum(map(math.prod, sizes))}
+
+
+of_tables(TwoTowerAlexNet)

@@ -14,6 +14,7 @@ from course.checks.exercise import Case, Exercise, normal, runs_into
 from course.checks.plans import Plan, report
 from course.checks.recipe import through
 from course.checks.vgg_blocks import UNIT, block_plan, without
+from course.checks.vgg_drivers import PASSES
 
 CONVS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 TIMES = (1, 2, 4, 8, 8)  # a stage's channels, in widths
@@ -40,16 +41,21 @@ def net_plan(depth: int, num_classes: int = 1000, batch_norm: bool = False, widt
 
 
 def told(
-    plan: Plan, x: Any, batch_norm: bool, training: bool, evaluation: bool = False, first: int = 0
+    plan: Plan,
+    x: Any,
+    batch_norm: bool,
+    dropout: float,
+    evaluation: bool = False,
+    first: int = 0,
+    shares: list[float] | None = None,
 ) -> dict[str, Any]:
-    """Return what the driver reports of a plan; training, evaluation: whether two passes differ."""
+    """Return what the driver reports of a plan; evaluation: whether two passes differ in it; shares: of each dropout, if not all are alike."""
     said = report(plan, x, first)
     if x is None or batch_norm:
         return said
-    return said | {
-        "two passes differ in training": training,
-        "two passes differ in evaluation": evaluation,
-    }
+    shares = plan.count(("dropout",)) * [dropout] if shares is None else shares
+    words = [f"{share:.3g}" for share in shares if share]
+    return said | dict(zip(PASSES, (0 < dropout < 1, evaluation, words), strict=True))
 
 
 def net(
@@ -61,7 +67,7 @@ def net(
     x: Any = None,
 ) -> dict[str, Any]:
     """Return what the driver reports of a VGG net."""
-    return told(net_plan(depth, num_classes, batch_norm, width), x, batch_norm, dropout > 0)
+    return told(net_plan(depth, num_classes, batch_norm, width), x, batch_norm, dropout)
 
 
 NET = through("vgg_drivers.network")
@@ -70,7 +76,7 @@ NET = through("vgg_drivers.network")
 def _random_net(rng: np.random.Generator) -> Case:
     depth, classes = int(rng.choice([11, 13, 16, 19])), int(rng.integers(2, 30))
     settings: dict[str, Any] = {"batch_norm": True} if rng.random() < 0.5 else {}
-    settings |= {"dropout": 0} if rng.random() < 0.3 else {}
+    settings |= {"dropout": float(rng.choice([0, 0.3]))} if rng.random() < 0.5 else {}
     if rng.random() < 0.3:
         return Case("random", NET, depth, classes, **settings)
     height, width = (int(n) for n in rng.integers(32, 100, 2))
@@ -92,6 +98,7 @@ VGG = Exercise(
         Case("images that are not square", NET, 11, 7, width=1, x=normal(2, 3, 64, 96)),
         Case("batch norm", NET, 11, 5, batch_norm=True, width=2, x=normal(2, 3, 64, 64)),
         Case("no dropout", NET, 13, 4, width=1, dropout=0, x=normal(1, 3, 32, 64)),
+        Case("a fifth dropped", NET, 11, 6, width=1, dropout=0.2, x=normal(1, 3, 32, 32), weight=0.5),
         Case("VGG-16, its parameters counted", NET, 16),
         Case("VGG-19 for ten classes, counted", NET, 19, 10),
     ),
@@ -112,7 +119,7 @@ def _bent(change: Callable[[Plan], Plan], **more: Any) -> Callable[..., dict[str
 
     def wrong(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
         plan = change(net_plan(depth, num_classes, batch_norm, width))
-        return told(plan, x, batch_norm, **({"training": dropout > 0} | more))
+        return told(plan, x, batch_norm, **({"dropout": dropout} | more))
 
     return wrong
 
@@ -143,15 +150,46 @@ VGG.misconception(
     when=lambda value, *setup, dropout=0.5, **settings: (
         dropout > 0 and value.get("two passes differ in training") is False
     ),
-)(_bent(lambda plan: plan, training=False))
+)(_bent(lambda plan: plan, dropout=0))
 
 VGG.misconception(
     "ignores-dropout",
-    "Your net drops values with dropout=0 too: hand it on, `nn.Dropout(dropout)`.",
+    "Your net drops half of the values whatever `dropout` says: hand it on, `nn.Dropout(dropout)`.",
     when=lambda value, *setup, dropout=0.5, **settings: (
-        dropout == 0 and value.get("two passes differ in training") is True
+        dropout != 0.5 and value.get("shares dropped in training") == ["0.5", "0.5"]
     ),
-)(_bent(lambda plan: plan, training=True))
+)(_bent(lambda plan: plan, dropout=0.5))
+
+
+@VGG.misconception(
+    "drops-the-rest",
+    "nn.Dropout takes the share that is dropped, and so does your net: hand it on as it is, not as 1 - dropout.",
+    when=lambda value, *setup, dropout=0.5, **settings: (
+        dropout != 0.5 and value.get("shares dropped in training") == 2 * [f"{1 - dropout:.3g}"]
+    ),
+)
+def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
+    return net(depth, num_classes, batch_norm, width, 1 - dropout, x)
+
+
+@VGG.misconception(
+    "one-dropout-for-two",
+    "Your head drops values in one place. There are two: nn.Dropout(dropout) stands behind both hidden ReLUs.",
+    when=lambda value, *setup, dropout=0.5, **settings: (
+        dropout > 0 and value.get("shares dropped in training") == [f"{dropout:.3g}"]
+    ),
+)
+def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
+    return told(net_plan(depth, num_classes, batch_norm, width), x, batch_norm, dropout, shares=[dropout])
+
+
+@VGG.misconception(
+    "leaves-a-list-packed",
+    "nn.Sequential wants the modules one by one, and you hand it a list of them. A star unpacks the list: `nn.Sequential(*blocks)`.",
+)
+def _(*setup, **settings):
+    raise runs_into("TypeError", words="list is not a Module subclass")
+
 
 VGG.misconception(
     "drops-in-evaluation",
@@ -177,7 +215,7 @@ VGG.misconception(
 )
 def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
     plan = body(depth, batch_norm, width, (1, 2, 4, 8, 16)) + head(16 * width, 64 * width, num_classes)
-    return told(plan, x, batch_norm, dropout > 0)
+    return told(plan, x, batch_norm, dropout)
 
 
 @VGG.misconception(
@@ -186,7 +224,7 @@ def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
 )
 def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
     plan = body(depth, batch_norm, width) + head(8 * width, 64 * width, num_classes, side=1)
-    return told(plan, x, batch_norm, dropout > 0)
+    return told(plan, x, batch_norm, dropout)
 
 
 @VGG.misconception(
@@ -241,15 +279,15 @@ def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
     "ignores-batch-norm", "Your net is the same with batch_norm=True: hand it on to vgg_block."
 )
 def _(depth, num_classes=1000, batch_norm=False, width=64, dropout=0.5, x=None):
-    return told(net_plan(depth, num_classes, False, width), x, batch_norm, dropout > 0)
+    return told(net_plan(depth, num_classes, False, width), x, batch_norm, dropout)
 
 
 def _too_large(plan: Plan, x: Any, batch_norm: bool) -> dict[str, Any]:
     """Return what the driver reports of a net that is too large to compute anything: the shapes of its parameters."""
     if x is None:
         return report(plan)
-    nothing = dict.fromkeys(["two passes differ in training", "two passes differ in evaluation"])
-    return {"parameters": report(plan)["parameters"], "output": None} | ({} if batch_norm else nothing)
+    nothing = {} if batch_norm else dict.fromkeys(PASSES)
+    return {"parameters": report(plan)["parameters"], "output": None} | nothing
 
 
 @VGG.misconception(

@@ -91,6 +91,14 @@ def _renamed(old: str, new: str) -> Callable[[Plan], Plan]:
     return lambda plan: [(new if kind == old else kind, *sizes) for kind, *sizes in plan]
 
 
+@vgg_block.misconception(
+    "leaves-a-list-packed",
+    "nn.Sequential wants the layers one by one, and you hand it a list of them. A star unpacks the list: `nn.Sequential(*layers)`.",
+)
+def _(*setup, x=None, **settings):
+    raise runs_into("TypeError", words="list is not a Module subclass")
+
+
 vgg_block.misconception(
     "forgets-the-relu",
     "There is no ReLU. One follows each convolution; without them the whole block is a single linear layer.",

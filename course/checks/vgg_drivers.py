@@ -8,13 +8,23 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from course.checks import torch_drivers
 
 LARGE = (
     1_000_000  # parameters; the nets of cases that compute have fewer, and whoever has more has a size wrong
 )
+
+
+PASSES = (
+    "two passes differ in training",
+    "two passes differ in evaluation",
+    "shares dropped in training",
+)
+WRAPPED = "in a class: "  # a net in words that begins so is no nn.Sequential
 
 
 def module_from(make: Callable[..., Any]) -> Callable[..., nn.Module]:
@@ -51,12 +61,32 @@ def network(make: Callable[..., Any], *setup: Any, x: np.ndarray | None = None, 
     if x is None or settings.get("batch_norm"):
         return report
     if report["output"] is None:
-        return report | {"two passes differ in training": None, "two passes differ in evaluation": None}
+        return report | dict.fromkeys(PASSES)
     module = torch_drivers.fill(torch_drivers.seeded(make, *setup, **settings).double())
-    return report | {
-        "two passes differ in training": differs(module.train(), x),
-        "two passes differ in evaluation": differs(module.eval(), x),
-    }
+    with Dropouts() as seen:
+        in_training = differs(module.train(), x)
+    shares = seen.shares[: len(seen.shares) // 2]  # of the first of two passes
+    if in_training and not seen.shares:  # with masks of its own: nobody can read their shares off
+        shares = 2 * [settings.get("dropout", 0.5)]
+    found = in_training, differs(module.eval(), x), [f"{share:.3g}" for share in shares]
+    return report | dict(zip(PASSES, found, strict=True))
+
+
+class Dropouts(TorchFunctionMode):
+    """Within the block, notes the share that each dropout sets to 0, however it is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shares: list[float] = []
+
+    def __torch_function__(self, func: Callable, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one of torch's functions."""
+        kwargs = kwargs or {}
+        if func == F.dropout:
+            given = dict(zip(("input", "p", "training"), args, strict=False)) | kwargs
+            share, training = given.get("p", 0.5), given.get("training", True)
+            self.shares += [share] if share and training else []
+        return func(*args, **kwargs)
 
 
 def differs(module: nn.Module, x: np.ndarray) -> bool | None:
@@ -78,7 +108,19 @@ def memory(
     return {"bytes": answer, "layers that still have a hook": hooked}
 
 
-def from_words(model: str, input_size: Sequence[int], device: str = "cpu") -> nn.Sequential:
+class Wrapped(nn.Module):
+    """A net that is no nn.Sequential itself, as one of a class of its own is not."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what the net makes of x."""
+        return self.net(x)
+
+
+def from_words(model: str, input_size: Sequence[int], device: str = "cpu") -> nn.Module:
     """Return a net from its layers in words, with "|" between blocks, in evaluation mode.
 
     >>> from_words("conv 8, pool | conv 4", (3, 6, 6))[1]
@@ -89,13 +131,14 @@ def from_words(model: str, input_size: Sequence[int], device: str = "cpu") -> nn
     blocks = []
     with torch.device(device), torch.random.fork_rng(devices=[]), torch.no_grad():
         x = torch.zeros(1, *input_size)
-        for block in model.split("|"):
+        for block in model.removeprefix(WRAPPED).split("|"):
             layers = nn.Sequential()
             for words in block.split(","):
                 layers.append(layer(*words.split(), channels=x.shape[1]).eval())
                 x = layers[-1](x)
             blocks.append(layers)
-    return blocks[0] if len(blocks) == 1 else nn.Sequential(*blocks)
+    net = blocks[0] if len(blocks) == 1 else nn.Sequential(*blocks)
+    return Wrapped(net).eval() if model.startswith(WRAPPED) else net
 
 
 def layer(kind: str, size: str = "0", *, channels: int) -> nn.Module:
@@ -104,6 +147,7 @@ def layer(kind: str, size: str = "0", *, channels: int) -> nn.Module:
         "conv": lambda: nn.Conv2d(channels, int(size), 3, padding=1),
         "norm": lambda: nn.BatchNorm2d(channels),
         "relu": nn.ReLU,
+        "sigmoid": nn.Sigmoid,
         "pool": lambda: nn.MaxPool2d(2),
         "average": lambda: nn.AdaptiveAvgPool2d(int(size)),
         "flatten": nn.Flatten,

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from course.checks.compare import matches
 from course.checks.exercise import Case, Exercise, integers, normal
 from course.checks.oracle import tensor
 
@@ -190,13 +191,21 @@ def _(x, matrix):
     return sample(x, sources(np.shape(x)[2:], matrix).trunc())
 
 
+def wrapped(x: Any, matrix: Any, only_below: bool = False) -> np.ndarray:
+    """Return the answer of places that go round at both ends, or at 0 only, as negative indices do."""
+    size = torch.tensor(np.shape(x)[2:], dtype=torch.float64)
+    source = sources(np.shape(x)[2:], matrix).round()
+    rounds = (source < 0) & (source >= -size) if only_below else torch.ones_like(source, dtype=torch.bool)
+    return sample(x, torch.where(rounds, source % size, source))
+
+
 @affine_warp.misconception(
     "wraps-around",
     "Pixels from outside show the opposite side of the image: negative indices count from the end, and % wraps around. What lies outside is 0.",
+    when=lambda value, x, matrix: any(matches(value, wrapped(x, matrix, below)) for below in (False, True)),
 )
 def _(x, matrix):
-    size = torch.tensor(np.shape(x)[2:], dtype=torch.float64)
-    return sample(x, sources(np.shape(x)[2:], matrix).round() % size)
+    return wrapped(x, matrix)
 
 
 @affine_warp.misconception(
@@ -234,15 +243,25 @@ def _(x, matrix):
     return sample(x, source) * inside.numpy()
 
 
+def without_ends(x: Any, matrix: Any, first: int = 0, last: int = 1) -> np.ndarray:
+    """Return the answer that takes so many first and last rows and columns for outside."""
+    x = tensor(x)
+    rows, columns = (slice(first, n - last) for n in x.shape[2:])
+    cut = torch.zeros_like(x)
+    cut[:, :, rows, columns] = x[:, :, rows, columns]
+    return warped(cut, matrix)
+
+
 @affine_warp.misconception(
     "loses-the-last-row-and-column",
-    "The last row and column of x never show: your test for what is inside is off by one. Places up to and including H - 1 and W - 1 are inside.",
+    "The first or the last row and column of x never show: your test for what is inside is off by one. Rows from 0 to H - 1 are inside, both "
+    "included, and columns from 0 to W - 1.",
+    when=lambda value, x, matrix: any(
+        matches(value, without_ends(x, matrix, *ends)) for ends in ((0, 1), (1, 0), (1, 1))
+    ),
 )
 def _(x, matrix):
-    x = tensor(x)
-    cut = torch.zeros_like(x)
-    cut[:, :, :-1, :-1] = x[:, :, :-1, :-1]
-    return warped(cut, matrix)
+    return without_ends(x, matrix)
 
 
 @affine_warp.misconception(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -125,11 +126,20 @@ def _(x, train):
     return centred(x, train)
 
 
-@rotation_idea(
-    decorrelate,
+def _in_another_order(value: Any, x: np.ndarray, train: np.ndarray) -> bool:
+    """Return whether each column is one of the right ones, up to its sign, but they stand in another order."""
+    array, answer = array_of(value, np.shape(x)), rotated(x, train)
+    if array is None or same_up_to_signs(rotated)(value, x, train):
+        return False
+    orders = itertools.permutations(range(answer.shape[1]))
+    return any(same_up_to_signs(lambda *_, by=list(by): answer[:, by])(array) for by in orders)
+
+
+@decorrelate.misconception(
     "puts-the-smallest-first",
-    "Your columns stand in rising order of variance, as np.linalg.eigh returns them. Largest first is asked for: turn the order of the "
-    "eigenvectors' columns around.",
+    "The axes are right, but in another order. np.linalg.eigh returns them with rising variance, and np.linalg.eig in no order at all. Put the "
+    "columns of the eigenvectors in falling order of their eigenvalues.",
+    when=_in_another_order,
 )
 def _(x, train):
     return rotated(x, train)[:, ::-1]
@@ -165,11 +175,41 @@ def _(x, train):
 
 @rotation_idea(
     decorrelate,
-    "uses-its-own-axes",
-    "You take mean and axes from x. New samples are rotated exactly as the training samples were: both come from `train`.",
+    "uses-its-own-mean",
+    "The axes are right, but you subtract the mean of x. New samples are moved exactly as the training samples were: by the mean of `train`.",
 )
 def _(x, train):
+    return (tensor(centred(x, x)) @ axes_of(covariance(train))[1]).numpy()
+
+
+def on_axes_of_x(x: Any, train: Any, about: Any = None) -> np.ndarray:
+    """Return x less the training set's mean, in the axes of its own covariance (about another mean)."""
+    return (tensor(centred(x, train)) @ axes_of(covariance(x, about=about))[1]).numpy()
+
+
+def around_train_s_mean(x: Any, train: Any) -> np.ndarray:
+    """Return what on_axes_of_x does, with the covariance about the training set's mean."""
+    return on_axes_of_x(x, train, tensor(train).mean(0))
+
+
+def rotated_by_itself(x: Any, train: Any) -> np.ndarray:
+    """Return x rotated by its own mean and axes."""
     return rotated(x, x)
+
+
+@decorrelate.misconception(
+    "uses-its-own-axes",
+    "You take the axes from x. New samples are rotated exactly as the training samples were: mean and axes both come from `train`.",
+    when=lambda value, x, train: (
+        not same_up_to_signs(rotated)(value, x, train)
+        and any(
+            same_up_to_signs(wrong)(value, x, train)
+            for wrong in (rotated_by_itself, on_axes_of_x, around_train_s_mean)
+        )
+    ),
+)
+def _(x, train):
+    return rotated_by_itself(x, train)
 
 
 @rotation_idea(
@@ -193,7 +233,8 @@ def _(x, train):
 def _turned_wrongly(value: Any, x: np.ndarray, train: np.ndarray) -> bool:
     """Return whether each row has the length it should have, but points elsewhere."""
     array = array_of(value, np.shape(x))
-    return array is not None and close((array**2).sum(1), (centred(x, train) ** 2).sum(1))
+    as_long = array is not None and close((array**2).sum(1), (centred(x, train) ** 2).sum(1))
+    return as_long and not same_up_to_signs(rotated)(value, x, train)
 
 
 @decorrelate.misconception(
@@ -256,10 +297,13 @@ def _(x, train, eps=1e-5):
     return (tensor(rotated(x, train)) / (axes_of(covariance(train))[0] + eps)).numpy()
 
 
-@rotation_idea(
-    whiten,
+@whiten.misconception(
     "forgets-eps",
-    "eps is missing. A direction without any spread has the variance 0, and eps is what keeps you from dividing by it: add it under the root.",
+    "Your answer does not depend on eps, or only where the variance is small. A direction without any spread has the variance 0, and eps keeps "
+    "you from dividing by it: add it to every variance, under the root.",
+    when=lambda value, x, train, eps=1e-5: any(
+        same_up_to_signs(whitened)(value, x, train, other) for other in (0, 1e-5) if other != eps
+    ),
 )
 def _(x, train, eps=1e-5):
     return whitened(x, train, 0)
@@ -332,6 +376,17 @@ def _(x, train, eps=1e-5):
 )
 def _(x, train, eps=1e-5):
     return whitened(x, x, eps)
+
+
+@rotation_idea(
+    whiten,
+    "takes-the-spread-of-x",
+    "The axes are right, but you divide by the spread of the rotated x. New samples are treated exactly as the training samples were: the "
+    "variances are the eigenvalues, from `train`.",
+)
+def _(x, train, eps=1e-5):
+    columns = tensor(rotated(x, train))
+    return (columns / (columns.var(0, correction=0) + eps).sqrt()).numpy()
 
 
 @rotation_idea(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from course.checks.exercise import Case, Exercise, Objection, Refusal, integers, normal
+from course.checks.exercise import Case, Exercise, Objection, Refusal, integers, normal, runs_into
 from course.checks.oracle import padded, positions, tensor, torch_zero_pad
 
 UNIT = "01-convolution"
@@ -260,11 +260,20 @@ def _is_x_in_garbage(value: Any, x: np.ndarray, padding: int) -> bool:
 
 @zero_pad.misconception(
     "leaves-garbage",
-    "There are numbers other than zero in your border. np.empty does not clear its memory: use np.zeros.",
+    "There are numbers other than zero in your border. np.empty does not clear its memory: use np.zeros. Of the modes of np.pad only the plain "
+    "one, 'constant', puts zeros there.",
     when=_is_x_in_garbage,
 )
 def _(x, padding):
     return F.pad(tensor(x), (padding,) * 4, value=7.0).numpy()
+
+
+@zero_pad.misconception(
+    "pads-two-axes-of-four",
+    "x has four axes, and np.pad wants a pair for each of them, images and channels too: (0, 0), (0, 0), and then the pairs for rows and columns.",
+)
+def _(x, padding):
+    raise runs_into("ValueError", words="remapped shapes")
 
 
 # ----------------------------------------------------------------------------------------------------- window_dot
@@ -370,15 +379,22 @@ def _(x, w, b, row, col):
     return ((_window(x, w, row, col) * tensor(w)).sum(0) + b).numpy()
 
 
-@window_dot.misconception(
-    "multiplies-matrices",
-    "np.dot and @ multiply matrices, rows by columns. Here each weight meets just the pixel under it: use `*`, then np.sum.",
-)
+MULTIPLIES_MATRICES = "np.dot and @ multiply matrices, rows by columns. Here each weight meets just the pixel under it: use `*`, then np.sum."
+
+
+@window_dot.misconception("multiplies-matrices", MULTIPLIES_MATRICES)
 def _(x, w, b, row, col):
     window = _window(x, w, row, col).numpy()
     if w.shape[1] != w.shape[2]:
         raise Refusal("the shapes do not fit")
     return np.dot(window, w) + b
+
+
+@window_dot.misconception("multiplies-matrices-and-sums", MULTIPLIES_MATRICES)
+def _(x, w, b, row, col):
+    if w.shape[1] != w.shape[2]:
+        raise runs_into("ValueError", words=("matmul", "not aligned"))
+    return float((_window(x, w, row, col) @ tensor(w)).sum()) + b
 
 
 @window_dot.misconception(

@@ -16,7 +16,7 @@ MAPS = "maps of the convolutions"
 
 def changed(**rows: tuple[Any, ...]) -> Table:
     """Return AlexNet's table with other numbers in some rows."""
-    return tuple((row[0], *rows.get(row[0], row[1:])) for row in ALEXNET)
+    return [(row[0], *rows.get(row[0], row[1:])) for row in ALEXNET]
 
 
 WIDER = {"CONV3": (512, 3, 1, 1, 1), "CONV4": (1024, 3, 1, 1, 1), "CONV5": (512, 3, 1, 1, 1)}
@@ -28,7 +28,7 @@ def torch_zfnet(num_classes: int, size: int, table: Table | None = None) -> dict
     table = table or changed(**SMALLER_STEPS, **WIDER)
     found, entries = torch_alexnet([num_classes], table=table), torch_shapes(table, size)
     maps = [shape_words(entries[row[0]][0]) for row in table if kind(row) == "CONV"]
-    return {**found, MAPS: maps, "output": shape_words((1, num_classes))}
+    return {**found, MAPS: maps, "output": shape_words((1, num_classes)), "ALEXNET": "as it was"}
 
 
 ZFNet = Exercise(
@@ -130,3 +130,13 @@ def _(num_classes, size):
 )
 def _(num_classes, size):
     return torch_zfnet(1000, size)
+
+
+@ZFNet.misconception(
+    "changes-alexnet",
+    "The table ALEXNET is not what it was: your ZFNet writes into it, or did so before (`layers = ALEXNET` is no copy), and AlexNet() is another net from then "
+    "on. Make a new list: `list(ALEXNET)`. Then run the cell with the table once more, which puts it right.",
+    when=lambda value, *args: isinstance(value, dict) and value.get("ALEXNET") == "changed",
+)
+def _(num_classes, size):
+    return torch_zfnet(num_classes, size) | {"ALEXNET": "changed"}

@@ -164,7 +164,8 @@ check(reshaped, name="to_chw")
 # Your own function should give a whole, quiet picture.
 
 # %% tags=["experiment"]
-show_images(reshaped(flower)[0], to_chw(flower)[0], titles=["reshape: scrambled", "yours"])
+scrambled, yours = reshaped(flower)[0] / 255, np.asarray(to_chw(flower)[0]) / 255
+show_images(scrambled, yours, titles=["reshape: scrambled", "yours"])
 
 # %% [markdown]
 # ## Numbers that a network likes
@@ -230,7 +231,7 @@ check(
         Case("one pixel", np.array([[[8.0]], [[28.0]], [[20.0]]]), np.array([10.0, 20, 30]), np.array([2.0, 4, 5])),
         Case("a high image", normal(3, 5, 2), np.array([1.0, -2, 3]), np.array([0.5, 2, 4])),
         Case("as high and wide as it is deep", normal(4, 4, 4), normal(4), np.array([1.5, 2, 3, 0.5])),
-        Case("whole-number pixels", integers(3, 2, 6), np.array([1.0, 2, 3]), np.array([2.0, 4, 8])),
+        Case("whole-number pixels", integers(3, 2, 6), np.array([-0.5, 2.75, 3.5]), np.array([0.75, 1.5, 3.25])),
         Case("one channel", normal(1, 4, 3), np.array([-1.5]), np.array([3.0])),
     ],
     random=20,
@@ -252,7 +253,7 @@ hint("normalize")
 # %% tags=["experiment"]
 photos = np.stack([to_chw(photograph("china")), to_chw(photograph("flower"))])
 mean, std = photos.mean(axis=(0, 2, 3)), photos.std(axis=(0, 2, 3))
-prepared = [normalize(image, mean, std) for image in photos]
+prepared = [np.asarray(normalize(image, mean, std)) for image in photos]
 for name, image in zip(["china", "flower"], prepared):
     means, stds = image.mean(axis=(1, 2)), image.std(axis=(1, 2))
     print(f"{name:>6}: mean {means.round(2)}, std {stds.round(2)}")

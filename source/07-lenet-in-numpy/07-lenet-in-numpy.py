@@ -495,8 +495,9 @@ cases = [
     Case("a linear layer as a convolution", 120, 1, 84, 1),
     Case("padding", 3, 8, 5, 5, padding=2),
     Case("AlexNet's first layer", 3, 227, 96, 11, stride=4),
-    Case("a stride that does not divide", 3, 10, 4, 3, stride=4, padding=1),
-    Case("partly connected", 6, 12, 10, 3, pairs=31, weight=2),
+    Case("a stride that does not divide", 3, 14, 4, 3, stride=5, padding=1),
+    Case("partly connected", 6, 12, 10, 3, pairs=31),
+    Case("partly connected, stride and padding", 4, 11, 5, 3, stride=3, padding=2, pairs=9),
 ]
 check(count_macs, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -703,7 +704,7 @@ hint("confusion_matrix")
 # Here is the net after its first and after its last round. **Predict** two digits that the first confuses.
 
 # %% tags=["experiment"]
-tables = [confusion_matrix(test_y, guess, 10) for guess in (guesses[0], guesses[-1])]
+tables = [np.array(confusion_matrix(test_y, guess, 10)) for guess in (guesses[0], guesses[-1])]
 names = {"xlabel": "the net said", "ylabel": "it was", "titles": ["round 1", "round 8"]}
 show_grid(*tables, rows=range(10), columns=range(10), **names)
 for counts in tables:

@@ -331,6 +331,7 @@ cases = [
     Case("VGG-13, images that are not square", network, 13, 4, width=2, x=normal(1, 3, 96, 64)),
     Case("VGG-16 with batch norm", network, 16, 6, batch_norm=True, width=1, x=normal(2, 3, 64, 64)),
     Case("VGG-19 at full size, two channels wide", network, 19, 5, width=2, x=normal(1, 3, 224, 224)),
+    Case("a quarter dropped", network, 13, 6, width=1, dropout=0.25, x=normal(1, 3, 64, 32), weight=0.5),
     Case("no dropout", network, 11, 8, width=2, dropout=0, x=normal(2, 3, 64, 32)),
     Case("VGG-16 for ten classes, counted", network, 16, 10),
     Case("VGG-13 with batch norm, counted", network, 13, batch_norm=True),
@@ -474,6 +475,7 @@ cases = [
     Case("two convolutions and a pooling", memory, "conv 4, relu, conv 6, relu, pool", (1, 10, 8)),
     Case("a head", memory, "conv 2, average 3, flatten, linear 7, relu, dropout, linear 4", (3, 9, 7)),
     Case("three blocks", memory, "conv 4, norm, relu, pool | conv 6, relu, pool | flatten, linear 9", (2, 12, 9)),
+    Case("a net of a class of its own", memory, "in a class: conv 2, relu, pool | conv 4, sigmoid", (2, 8, 6)),
     Case("full size on meta", memory, "conv 64, relu, pool | conv 128, relu, pool | average 7, flatten, linear 4096", (3, 224, 224), device="meta"),
 ]
 check(activation_memory, cases=cases, random=10)

@@ -166,6 +166,7 @@ cases = [
     Case("a stride that does not divide", tensors, normal(1, 2, 7, 5), 4, 2),
     Case("stride 1", tensors, normal(3, 2, 2, 3), 4, 1),
     Case("stride 3", tensors, normal(2, 3, 8, 7), 9, 3),
+    Case("as many channels as before", tensors, normal(2, 2, 5, 4), 2, 2, weight=0.5),
 ]
 check(pad_channels, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -224,10 +225,12 @@ cases = [
     Case("same shape", outputs, [2, 2], normal(2, 2, 3, 4), weight=0.5),
     Case("same shape, option A", outputs, [4, 4, 1, "A"], normal(1, 4, 4, 3), weight=0.5),
     Case("option A", outputs, [3, 5, 2, "A"], normal(2, 3, 6, 5)),
-    Case("option A, more channels only", outputs, [1, 3, 1, "A"], normal(2, 1, 3, 4)),
+    Case("option A, more channels", outputs, [1, 3, 1, "A"], normal(2, 1, 3, 4)),
+    Case("option A, fewer pixels", outputs, [2, 2, 2, "A"], normal(2, 2, 6, 5)),
     Case("option B", outputs, [3, 6, 2, "B"], normal(2, 3, 5, 6)),
     Case("option B, more channels", outputs, [3, 5], normal(1, 3, 4, 6)),
     Case("option B, fewer pixels", outputs, [2, 2, 2], normal(3, 2, 7, 5)),
+    Case("option B, fewer channels", outputs, [5, 3], normal(1, 5, 4, 3)),
 ]
 check(make_shortcut, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -366,6 +369,7 @@ cases = [
     Case("three blocks of expansion 4", stage, 4, [2, 3, 3, 2], normal(2, 2, 7, 5)),
     Case("two blocks of expansion 4", stage, 4, [12, 3, 2], normal(1, 12, 4, 4)),
     Case("settings for the blocks", stage, 1, [3, 6, 3, 2], normal(2, 3, 4, 5), option="A"),
+    Case("another setting", stage, 1, [2, 3, 2], normal(2, 2, 4, 3), groups=3),
 ]
 check(make_stage, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -424,7 +428,7 @@ check(CifarResNet)
 ### BEGIN HIDDEN TESTS
 from course.checks import Case, normal, through
 
-image = normal(2, 3, 18, 20).astype("float32")
+image = normal(2, 3, 22, 18).astype("float32")
 outputs, parameters = through("torch_drivers.outputs"), through("torch_drivers.parameters")
 cases = [
     Case("the parameters of the 20", parameters, [20]),
@@ -540,7 +544,8 @@ cases = [
     Case("three linear layers", norms, [normal(3, 2), "relu", normal(4, 3), "relu", normal(2, 4)], normal(5, 2)),
     Case("convolutions and norms", norms, [normal(2, 3, 3, 3), "norm", "relu", normal(4, 2, 3, 3)], normal(3, 3, 3, 5)),
     Case("a net with a head", norms, [normal(2, 2, 3, 3), "relu", "flatten", normal(5, 12)], normal(3, 2, 2, 3)),
-    Case("a frozen layer in the middle", norms, [normal(4, 2), "relu", normal(3, 4), "relu", normal(2, 3)], normal(4, 2), ["linear3.weight"]),
+    Case("a frozen layer in the middle", norms, [normal(4, 2), "relu", normal(3, 4), "relu", normal(2, 3)], normal(4, 2), frozen=["layer3.weight"]),
+    Case("the last layer got no gradient", norms, [normal(3, 4), "relu", normal(2, 3)], normal(5, 4), unused=["layer3.weight"]),
 ]
 check(gradient_norms, cases=cases, random=20)
 ### END HIDDEN TESTS
@@ -699,7 +704,7 @@ cases = [
     Case("the parameters of ResNet-50", parameters, [50]),
     Case("the parameters of ResNet-101", parameters, [101], weight=0.5),
     Case("the parameters of ResNet-152", parameters, [152], weight=0.5),
-    Case("the output of ResNet-18", outputs, [18, 5], normal(1, 3, 48, 80).astype("float32"), weight=2),
+    Case("the output of ResNet-18", outputs, [18, 5], normal(1, 3, 72, 40).astype("float32"), weight=2),
     Case("the output of ResNet-50", outputs, [50, 3], normal(1, 3, 40, 33).astype("float32")),
 ]
 check(ResNet, cases=cases)

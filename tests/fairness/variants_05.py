@@ -223,6 +223,20 @@ def _pad(x, padding):
     return np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
 
 
+@variant("random_flip", "a step of 1 or -1 for each image")
+def _(x, rng):
+    return [image[:, :, :: rng.choice([-1, 1])].tolist() for image in x]
+
+
+@variant("random_crop", "the slices that stay inside, shifted")
+def _(x, padding, rng):
+    out, (height, width) = np.zeros_like(x), x.shape[2:]
+    for n, (i, j) in enumerate(rng.integers(-padding, padding, (len(x), 2), endpoint=True)):
+        part = x[n, :, max(i, 0) : height + i, max(j, 0) : width + j]
+        out[n, :, max(-i, 0) : height - max(i, 0), max(-j, 0) : width - max(j, 0)] = part
+    return out
+
+
 @variant("random_crop", "windows and an index")
 def _(x, padding, rng):
     windows = np.lib.stride_tricks.sliding_window_view(_pad(x, padding), x.shape[2:], axis=(2, 3))

@@ -332,3 +332,17 @@ def _(model, x, steps, clock=time.perf_counter, wait=lambda: None):
     wait()
     stop = clock()
     return sum(map(len, outs[1:])) / (stop - start)
+
+
+@torch.no_grad()
+def layers_one_by_one(model, loader, device):
+    modes = [(part, part.training) for part in model.modules()]
+    for part in model.modules():
+        part.training = False
+    right = sum((model(x.to(device)).argmax(1) == y.to(device)).sum() for x, y in loader)
+    for part, mode in modes:
+        part.training = mode
+    return right / sum(len(y) for _, y in loader)
+
+
+VARIANTS["evaluate", "the mode of each part, one by one"] = layers_one_by_one

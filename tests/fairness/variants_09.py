@@ -180,6 +180,20 @@ def alexnet_as_function(num_classes=1000, layers=ALEXNET, size=227, dropout=0.5)
     return modules
 
 
+@variant("AlexNet", "by adding lists, in a loop")
+class AlexNetByLists(nn.Module):
+    def __init__(self, num_classes=1000, layers=ALEXNET, size=227, dropout=0.5):
+        super().__init__()
+        rows, made = layers.copy(), []
+        rows[-1:] = layers[:0] + [("FC8", num_classes)]
+        for row, (shape, _) in zip(rows, shapes_of(layers + [], size).values(), strict=False):
+            made = made + [stage_of(row, shape, dropout)]
+        self.stages = nn.Sequential(*made)
+
+    def forward(self, x):
+        return self.stages(x)
+
+
 @variant("AlexNet", "features and classifier, as torchvision has them")
 class AlexNetInTwoParts(nn.Module):
     def __init__(self, num_classes=1000, layers=ALEXNET, size=227, dropout=0.5):
@@ -219,6 +233,19 @@ def half(row):
 
 def crosses(row):
     return row[0].startswith("FC") or (row[0].startswith("CONV") and row[5] == 1)
+
+
+@variant("LocalResponseNorm", "by a matrix of neighbours, made like x")
+class NormByMatrix(nn.Module):
+    def __init__(self, size=5, alpha=1e-4, beta=0.75, k=2.0):
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, x):
+        channel = torch.arange(x.shape[1], device=x.device)
+        near = ((channel[:, None] - channel).abs() <= self.size // 2).to(x)
+        sums = torch.einsum("dc,nchw->ndhw", near, x * x)
+        return x / (self.k + self.alpha / self.size * sums) ** self.beta
 
 
 @variant("TwoTowerAlexNet", "with the moves decided by the weights' own devices")
@@ -393,6 +420,15 @@ def colours_by_covariance(images, generator, training=None):
     normal = torch.randn(3, len(images), generator=generator, dtype=torch.float64)
     shift = 0.1 * torch.cov(pixels.double()) @ normal.to(pixels.device)
     return images + shift.T.reshape(-1, 3, 1, 1)
+
+
+@variant("pca_color_augment", "with matrices of the images' own dtype")
+def colours_by_matrices(images, generator, training=None):
+    pixels = (images if training is None else training).movedim(1, 0).reshape(3, -1)
+    values, vectors = torch.linalg.eigh(torch.cov(pixels))
+    alpha = torch.randn(len(images), 3, generator=generator).to(images)
+    scaled = (0.1 * vectors * values).type_as(images)
+    return images + (alpha @ scaled.T)[..., None, None]
 
 
 @variant("pca_color_augment", "in NumPy, in another order of the components")

@@ -361,5 +361,5 @@ def _(model):
 
 @variant("gradient_norms", "in an OrderedDict, by squares")
 def _(model):
-    pairs = [(n, p.grad) for n, p in model.named_parameters() if p.dim() >= 2 and p.requires_grad]
+    pairs = [(n, p.grad) for n, p in model.named_parameters() if p.dim() >= 2 and torch.is_tensor(p.grad)]
     return OrderedDict((n, float(g.pow(2).sum() ** 0.5)) for n, g in pairs)

@@ -57,6 +57,13 @@ KEEP_IN_A_LIST = {
     "self.net(x)": "self.net[4:](self.stages[3](self.stages[2](self.stages[1](self.stages[0](self.net[:4](x))))))",
 }
 
+TRANSPOSED = "np.transpose(image, (2, 0, 1))"
+ONE_PIXEL_AT_A_TIME = (
+    "np.moveaxis([[np.tensordot(padded[:, :, i * stride : i * stride + kh, j * stride : j * stride + kw], w, [(1, 2, 3)] * 2) + b"
+    " for j in range(width)] for i in range(height)], (0, 1), (2, 3))"
+)
+COPY = "ALEXNET = list(ALEXNET)\n\n\n"  # so that a slip that writes into the table leaves the other tests' table alone
+
 NORMALIZED = "np.reshape(mean, (-1, 1, 1)), np.reshape(std, (-1, 1, 1))"
 PAD_FIRST = {
     "    height = ": "    padded = zero_pad(x, padding)\n    height = ",
@@ -73,7 +80,34 @@ LARGEST = "logits.max(axis=1, keepdims=True)"
 SLIPS = [  # the exercise, what becomes of our answer, the idea that must be named
     ("normalize", {NORMALIZED: "image.mean(), image.std()"}, "computes-one-mean-of-the-image"),
     ("normalize", {NORMALIZED: "np.mean(mean), np.mean(std)"}, "averages-the-means"),
+    ("to_chw", {TRANSPOSED: "np.stack([image[:, :, c] for c in range(3)])"}, "counts-on-three-channels"),
+    ("to_chw", {TRANSPOSED: f"{TRANSPOSED}.astype(np.uint8)"}, "holds-whole-numbers-only"),
     ("normalize", {NORMALIZED: "mean, std"}, "lines-up-with-the-width"),
+    ("normalize", {NORMALIZED: "np.reshape(mean, (-1, 1, 1)), std"}, "forgets-to-reshape-the-std"),
+    ("normalize", {"/ std": "// std"}, "truncates-to-whole-numbers"),
+    (
+        "normalize",
+        {"return (image - mean) / std": "out = image.copy(); out[:] = (image - mean) / std; return out"},
+        "takes-the-dtype-of-the-pixels",
+    ),
+    (
+        "normalize",
+        {"return (image - mean) / std": "out = image.copy(); out -= mean; out /= std; return out"},
+        "updates-a-copy-of-the-pixels",
+    ),
+    (
+        "zero_pad",
+        {"[(0, 0), (0, 0), (padding, padding), (padding, padding)]": "[(padding, padding)] * 2"},
+        "pads-two-axes-of-four",
+    ),
+    ("window_dot", {"w.shape[2]": "w.shape[1]"}, "takes-the-kernel-for-square"),
+    ("window_dot", {"w.shape[1]": "w.shape[2]"}, "takes-the-kernel-for-square"),
+    ("window_dot", {"row + w": "w", "col + w": "w"}, "stops-at-the-kernel-size"),
+    ("window_dot", {"x[:, ": "x["}, "slices-the-channels"),
+    ("window_dot", {"window * w": "window @ w"}, "multiplies-matrices-and-sums"),
+    ("window_dot", {"window * w": "np.dot(window, w)"}, "multiplies-matrices-and-sums"),
+    ("conv2d_loops", {"w.shape[3]": "w.shape[2]"}, "takes-the-kernel-for-square"),
+    ("conv2d_loops", {"    padded = ": "    width = height; padded = "}, "makes-square-maps"),
     ("conv2d_loops", PAD_FIRST, "windows-hang-over-the-edge"),
     ("conv2d_loops", {"zero_pad(x, padding)": "x"}, "windows-hang-over-the-edge"),
     ("conv2d_loops", {"b[o]": "0", "return out": "return out + b"}, "lines-the-bias-up-with-the-columns"),
@@ -86,6 +120,13 @@ SLIPS = [  # the exercise, what becomes of our answer, the idea that must be nam
         "steps-through-the-output",
     ),
     ("conv2d_loops", {"o, i, j] = ": "o, i * stride, j * stride] = "}, "writes-where-the-window-is"),
+    ("conv2d", {"w.shape[2:], zero": "(w.shape[2], w.shape[2]), zero"}, "takes-the-kernel-for-square"),
+    ("conv2d", {"    out = np": "    width = height; out = np"}, "makes-square-maps"),
+    (
+        "conv2d",
+        {"    for i, j in": f"    return {ONE_PIXEL_AT_A_TIME}\n    for i, j in"},
+        "loops-over-the-pixels",
+    ),
     ("conv2d", {"np.reshape(b, (1, -1, 1, 1))": "b"}, "lines-the-bias-up-with-the-columns"),
     (
         "conv2d",
@@ -192,6 +233,63 @@ SLIPS = [  # the exercise, what becomes of our answer, the idea that must be nam
         {"loss.item()": "F.cross_entropy(model(x), y).item()"},
         "takes-the-loss-after-the-step",
     ),
+    ("Linear", {"self.params[0])\n": "*self.params)\n"}, "hands-over-too-much"),
+    (
+        "Conv2d",
+        {"*self.params, self.stride, self.padding": "*self.params"},
+        "forgets-the-settings-in-forward",
+    ),
+    (
+        "Sequential",
+        {"in reversed(self.layers):": "in [self.layers.pop() for _ in self.layers[:]]:"},
+        "empties-the-list",
+    ),
+    ("Sequential", {"    return grad_out": "        return grad_out"}, "stops-after-the-last-layer"),
+    ("train_step", {"net.forward(x), labels": "labels, net.forward(x)"}, "goes-uphill"),
+    ("LeNet5", {"ReLU(), f6, ReLU()": "stages[0][1], f6, ReLU()"}, "uses-a-layer-twice"),
+    ("LeNet5", {"ReLU()": "ReLU"}, "puts-classes-into-the-row"),
+    ("LeNet5", {"*stages[0], *stages[1]": "stages[0], stages[1]"}, "leaves-a-list-packed"),
+    ("LeNet5", {"np.zeros(shape[0])": "[0.0] * shape[0]"}, "parameters-that-cannot-learn"),
+    ("LeNet5", {"np.zeros(shape[0])": "np.array([0] * shape[0])"}, "parameters-that-cannot-learn"),
+    ("LeNet5", {"rng.normal": "np.random.normal"}, "draws-elsewhere"),
+    (
+        "confusion_matrix",
+        {
+            "np.zeros((classes, classes), dtype=int)": "[[0] * classes] * classes",
+            "np.add.at(counts, (labels, predictions), 1)": "for i, j in zip(labels, predictions): counts[i][j] += 1",
+        },
+        "shares-one-row",
+    ),
+    (
+        "Conv2dFunction",
+        {"ctx.settings = ": "Conv2dFunction.settings = ", "*ctx.settings": "*Conv2dFunction.settings"},
+        "keeps-settings-on-the-class",
+    ),
+    ("Conv2dFunction", {"ave_for_backward(x, w)": "ave_for_backward(x, w, b)"}, "hands-over-the-bias"),
+    (
+        "Conv2dFunction",
+        {
+            "return *(like(g, grad_out) for g in grads), None, None": "return [*(like(g, x) for g in grads), None, None]"
+        }
+        | {"grads = conv2d": "x = grad_out; grads = conv2d"},
+        "returns-a-list",
+    ),
+    ("Conv2dFunction", {IN_THE_ENGINE: IN_THE_ENGINE + ".float()"}, "changes-the-dtype"),
+    (
+        "load_numpy_weights",
+        {".copy_(torch.from_numpy(array))": ".data = torch.from_numpy(array).float()"},
+        "shares-float32-arrays",
+    ),
+    (
+        "evaluate",
+        {"model.train(was_training)": "model.training = was_training"},
+        "leaves-it-in-evaluation-mode",
+    ),
+    (
+        "evaluate",
+        {"with torch.no_grad():": "torch.set_grad_enabled(False)\n    if True:"},
+        "leaves-autograd-off",
+    ),
     ("evaluate", {"argmax(1)": "argmax()"}, "one-answer-for-the-batch"),
     ("evaluate", {"argmax(1)": "argmax(0)"}, "looks-down-the-columns"),
     ("evaluate", {"argmax(1)": "max(1)"}, "compares-a-pair"),
@@ -235,6 +333,15 @@ SLIPS = [  # the exercise, what becomes of our answer, the idea that must be nam
     ("vgg_block", {", padding=1": ""}, "does-not-pad"),
     ("VGG", {"num_classes))": "num_classes), nn.Softmax(dim=1))"}, "softmax-on-the-scores"),
     ("VGG", {", nn.Flatten()": ""}, "forgets-to-flatten"),
+    ("VGG", {"nn.Sequential(*[vgg": "nn.Sequential([vgg"}, "leaves-a-list-packed"),
+    ("VGG", {"nn.Dropout(dropout)": "nn.Dropout(1 - dropout)"}, "drops-the-rest"),
+    ("VGG", {"nn.Dropout(dropout)": "nn.Dropout(dropout * (pair[0] == sizes[0]))"}, "one-dropout-for-two"),
+    ("VGG", {"nn.Dropout(dropout)": "nn.Dropout()"}, "ignores-dropout"),
+    (
+        "vgg_block",
+        {"nn.Sequential(*layers, nn.MaxPool2d(2))": "nn.Sequential(layers + [nn.MaxPool2d(2)])"},
+        "leaves-a-list-packed",
+    ),
     ("VGG", {"nn.AdaptiveAvgPool2d(7), ": ""}, "only-224"),
     ("VGG", {"49 * channels": "channels"}, "reads-a-number-a-channel"),
     ("VGG", {"49 * channels[-1]": "25088"}, "reads-25088"),
@@ -247,10 +354,29 @@ SLIPS = [  # the exercise, what becomes of our answer, the idea that must be nam
     ),
     ("activation_memory", {", device=next(model.parameters()).device": ""}, "an-image-elsewhere"),
     ("activation_memory", {"hook.remove()": "hook"}, "leaves-its-hooks"),
+    (
+        "activation_memory",
+        {"list(m.children())": "isinstance(m, nn.Sequential)"},
+        "takes-sequentials-for-blocks-only",
+    ),
     ("pad_channels", {":, :, ::stride, ": ":, :, 1::stride, "}, "starts-at-the-second-row"),
     ("pad_channels", {" ::stride]": " 1::stride]"}, "starts-at-the-second-column"),
     ("make_shortcut", {"nn.Sequential(*conv": "(conv"}, "leaves-a-pair-packed"),
     ("make_shortcut", {"nn.Sequential(*conv": "nn.Sequential(conv"}, "leaves-a-pair-packed"),
+    ("make_shortcut", {" and in_channels": " or in_channels"}, "asks-for-one-of-the-two"),
+    ("make_shortcut", {"nn.Identity()": "None"}, "gives-no-module-for-the-identity"),
+    ("make_stage", {"nn.Sequential(*row)": "nn.ModuleList(row)"}, "returns-a-list"),
+    ("make_stage", {"return nn": "nn"}, ""),
+    (
+        "BasicBlock",
+        {"return F.relu(self.branch(x) + ": "x = self.branch(x); return F.relu(x + "},
+        "overwrites-x",
+    ),
+    (
+        "BasicBlock",
+        {"out_channels, stride, option": "out_channels, 1, option"},
+        "projects-without-the-stride",
+    ),
     ("BasicBlock", {"nn.Sequential(*first, nn.ReLU(), *second)": "first"}, "leaves-a-pair-packed"),
     ("BasicBlock", {"nn.Sequential(*first": "nn.Sequential(first"}, "leaves-a-pair-packed"),
     ("Bottleneck", {"*narrow": "narrow"}, "leaves-a-pair-packed"),
@@ -269,6 +395,12 @@ SLIPS = [  # the exercise, what becomes of our answer, the idea that must be nam
     ("CifarResNet", headless(".mean(3)"), "averages-over-other-axes"),
     ("CifarResNet", headless(".mean((2, 3), keepdim=True)"), "forgets-to-flatten"),
     ("CifarResNet", {"nn.AdaptiveAvgPool2d(1)": "nn.AvgPool2d(8)"}, "pools-8x8"),
+    (
+        "CifarResNet",
+        headless("")
+        | {"self.net(x)": "self.net[-1](F.avg_pool2d(y := self.net[:-1](x), y.size(3)).flatten(1))"},
+        "pools-a-square",
+    ),
     ("CifarResNet", {"nn.AdaptiveAvgPool2d(1), ": ""}, "leaves-the-average-out"),
     ("CifarResNet", {"*conv_norm(3": "conv_norm(3"}, "leaves-a-pair-packed"),
     ("ResNet", {"nn.AdaptiveAvgPool2d(1), ": ""}, "leaves-the-average-out"),
@@ -312,6 +444,49 @@ SLIPS = [  # the exercise, what becomes of our answer, the idea that must be nam
         "TwoTowerAlexNet",
         {"a, b = torch.cat": "a = torch.cat", ", 1), torch.cat": ", 1); b = torch.cat"},
         "joins-with-the-joined",
+    ),
+    ("LocalResponseNorm", {"pad(x**2": "pad(x.detach() ** 2"}, "leaves-torch-for-the-sum"),
+    (
+        "alexnet_stage",
+        {
+            "nn.Sequential(nn.Conv2d": "nn.Sequential([nn.Conv2d",
+            "(*linear, *(": "(linear + (",
+            ", nn.ReLU())\n": ", nn.ReLU()])\n",
+        },
+        "leaves-a-list-packed",
+    ),
+    ("AlexNet", {"nn.Sequential(*rows)": "nn.Sequential(rows)"}, "leaves-a-list-packed"),
+    ("AlexNet", {"nn.Sequential(*rows)": "rows"}, "keeps-its-stages-in-a-list"),
+    ("AlexNet", {"*pair, dropout": "*pair, 0"}, "forgets-the-dropout"),
+    (
+        "AlexNet",
+        {
+            "layers = [*layers[:-1], ": "layers[-1] = (",
+            "num_classes)]": "num_classes))",
+            "class AlexNet": COPY + "class AlexNet",
+        },
+        "changes-its-input",
+    ),
+    ("TwoTowerAlexNet", {"devices, nn.ModuleList()": "devices, []"}, "hides-its-modules-in-a-list"),
+    (
+        "ZFNet",
+        {
+            "def ZFNet": COPY + "def ZFNet",
+            "    new = ": "    ALEXNET[0] = 'CONV1', 96, 7, 2, 0, 1\n    new = ",
+        },
+        "changes-alexnet",
+    ),
+    ("plateau_schedule", {"best, waited = math.inf": "best, waited = 1"}, "begins-at-1"),
+    (
+        "plateau_schedule",
+        {"best, waited = math.inf": "best, waited = min(errors[:1], default=0)"},
+        "counts-the-first-epoch",
+    ),
+    ("pca_color_augment", {"torch.randn": "torch.rand"}, "draws-uniformly"),
+    (
+        "pca_color_augment",
+        {"generator=generator": "generator=generator, device=images.device"},
+        "draws-on-the-gpu",
     ),
     ("ZFNet", {"7, 2, 0": "7, 4, 0"}, "keeps-the-stride-of-conv1"),
     ("ZFNet", {"7, 2, 0": "7, 4, 0", "5, 2, 2": "5, 1, 2"}, "keeps-both-strides"),
@@ -389,6 +564,32 @@ SLIPS = [  # the exercise, what becomes of our answer, the idea that must be nam
         {"np.all(activations == 0, axis=0)": "((activations == 0).mean(0) > 0.5)"},
         "counts-the-mostly-silent",
     ),
+    ("standardize", {"subtract_mean(x, train) / np": "x - train.mean(axis=0) / np"}, "forgets-the-brackets"),
+    ("decorrelate", {"subtract_mean(x, train) @": "(x - x.mean(axis=0)) @"}, "uses-its-own-mean"),
+    ("decorrelate", {"subtract_mean(train, train)": "subtract_mean(x, train)"}, "uses-its-own-axes"),
+    ("decorrelate", {"np.linalg.eigh(": "np.linalg.eig(", "[:, ::-1]": ""}, "puts-the-smallest-first"),
+    (
+        "whiten",
+        {"np.maximum(values, 0)": "decorrelate(x, train).var(axis=0)"},
+        "takes-the-spread-of-x",
+    ),
+    ("whiten", {"0) + eps)": "0) + 1e-5)"}, "forgets-eps"),
+    ("dropout", {"if not training": "if training"}, "swaps-the-modes"),
+    (
+        "weight_decay_gradient",
+        {"grad + weight_decay * w": "grad + weight_decay / 2 * w**2"},
+        "adds-the-square",
+    ),
+    (
+        "random_crop",
+        {
+            "rng.integers(0, 2 * padding + 1, (n, 2))": "np.rint(rng.uniform(0, 2 * padding, (n, 2))).astype(int)"
+        },
+        "some-places-more-often",
+    ),
+    ("color_jitter", {"(1 - strength, 1 + strength": "(1 - strength, 1"}, "only-brighter"),
+    ("affine_warp", {"i >= 0": "i > 0", "j >= 0": "j > 0"}, "loses-the-last-row-and-column"),
+    ("affine_warp", {"i >= 0": "i >= -height", "j >= 0": "j >= -width"}, "wraps-around"),
 ]
 
 

@@ -25,6 +25,7 @@ def devices():
         lambda t: t.cuda(1),
         lambda t: t.to(torch.ones(2, device="cuda:1")),
         lambda t: torch.zeros_like(t.to(TWO)),
+        lambda t: t.type_as(torch.ones(2, device="cuda:1")),
     ],
 )
 def test_what_is_moved_is_there(devices, move):
@@ -63,3 +64,15 @@ def test_tensors_of_two_devices_do_not_join_until_one_is_fetched(devices):
 def test_moving_a_tensor_nowhere_leaves_it_where_it_is(devices):
     x = torch.ones(2).to(ONE)
     assert devices.of(x.to(None)) == devices.of(x.to(torch.float64)) == ONE
+
+
+def test_a_tensor_that_is_sent_to_another_takes_its_dtype_too(devices):
+    goal = torch.ones(2, dtype=torch.float64).to(ONE)
+    assert torch.ones(3).to(goal).dtype == torch.ones(3).to(ONE).to(goal).dtype == torch.float64
+    assert torch.ones(3).to(ONE).dtype == torch.float32
+
+
+def test_a_generator_of_the_cpu_draws_nowhere_else(devices):
+    with pytest.raises(RuntimeError, match="Expected a 'cuda' device type for generator but found 'cpu'"):
+        torch.randn(3, generator=torch.Generator(), device=ONE)
+    assert torch.randn(3, generator=torch.Generator(), device="cpu").shape == (3,)
