@@ -58,6 +58,13 @@ def meets(window: tuple[int, ...], kernel: tuple[int, ...]) -> bool:
     return all(1 in pair or pair[0] == pair[1] for pair in zip(window, kernel, strict=True))
 
 
+def dot_unless_misfit(x: Any, w: Any, b: Any, row: int, col: int, *windows: np.ndarray) -> float:
+    """Return the right answer, or raise what comes of multiplying one of these windows with the kernel."""
+    if misfit := misfit_of(w, *(window.shape for window in windows)):
+        raise misfit
+    return torch_window_dot(x, w, b, row, col)
+
+
 @window_dot.misconception(
     "takes-the-kernel-for-square",
     "Your window is not as high and as wide as the kernel. A kernel need not be square: its height is `w.shape[1]`, its width `w.shape[2]`.",
@@ -65,10 +72,8 @@ def meets(window: tuple[int, ...], kernel: tuple[int, ...]) -> bool:
 def _(x, w, b, row, col):
     (height, width), x = w.shape[1:], np.asarray(x)
     sides = ((height, height), (width, width), (width, height))
-    misfit = misfit_of(w, *(x[:, row : row + h, col : col + k].shape for h, k in sides))
-    if misfit:
-        raise misfit
-    return torch_window_dot(x, w, b, row, col)
+    windows = [x[:, row : row + h, col : col + k] for h, k in sides]
+    return dot_unless_misfit(x, w, b, row, col, *windows)
 
 
 @window_dot.misconception(
@@ -77,10 +82,7 @@ def _(x, w, b, row, col):
     "`row + w.shape[1]`.",
 )
 def _(x, w, b, row, col):
-    misfit = misfit_of(w, np.asarray(x)[:, row : w.shape[1], col : w.shape[2]].shape)
-    if misfit:
-        raise misfit
-    return torch_window_dot(x, w, b, row, col)
+    return dot_unless_misfit(x, w, b, row, col, np.asarray(x)[:, row : w.shape[1], col : w.shape[2]])
 
 
 @window_dot.misconception(
@@ -89,10 +91,8 @@ def _(x, w, b, row, col):
     "three slices is `:`.",
 )
 def _(x, w, b, row, col):
-    misfit = misfit_of(w, np.asarray(x)[row : row + w.shape[1], col : col + w.shape[2]].shape)
-    if misfit:
-        raise misfit
-    return torch_window_dot(x, w, b, row, col)
+    window = np.asarray(x)[row : row + w.shape[1], col : col + w.shape[2]]
+    return dot_unless_misfit(x, w, b, row, col, window)
 
 
 @conv_misconception(

@@ -41,8 +41,11 @@ def refusal(library: str) -> ModuleNotFoundError:
 @contextlib.contextmanager
 def numpy_only(unit: str, function: object) -> Iterator[None]:
     """Within the block the student's code finds no library but NumPy's own, if the unit is one of NumPy's."""
-    own = isinstance(function, FunctionType) and is_students(function.__code__.co_filename)
-    if unit >= FIRST_TORCH_UNIT or not isinstance(function, FunctionType) or not own:
+    if (
+        unit >= FIRST_TORCH_UNIT
+        or not isinstance(function, FunctionType)
+        or not is_students(function.__code__.co_filename)
+    ):
         yield
         return
     names = function.__globals__

@@ -76,6 +76,11 @@ def where_it_stays(orders: list[np.ndarray]) -> list[int]:
     return np.flatnonzero(stays).tolist()
 
 
+def count_of(samples: Any, *others: Any) -> int:
+    """Return the number of samples that a call puts into a new order: its first argument, or the length of that."""
+    return samples if isinstance(samples, int) else len(samples)
+
+
 def add_ideas_about_the_order(
     exercise: Exercise, judge: Callable[..., str], order_of: Callable, arranged: Callable[..., Any]
 ) -> None:
@@ -92,7 +97,7 @@ def add_ideas_about_the_order(
         ),
     )
     def _(*args: Any) -> Any:
-        n = args[0] if isinstance(args[0], int) else len(args[0])
+        n = count_of(*args)
         return arranged(np.append(order(n - 1, args[-1]), n - 1), *args)
 
     def is_partly_random(value: Any, *args: Any) -> bool:
@@ -107,5 +112,5 @@ def add_ideas_about_the_order(
         when=is_partly_random,
     )
     def _(*args: Any) -> Any:
-        n = args[0] if isinstance(args[0], int) else len(args[0])
+        n = count_of(*args)
         return arranged(np.roll(np.arange(n), 1 + order(n - 1, args[-1])[0]), *args)
